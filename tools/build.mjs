@@ -1,0 +1,70 @@
+// Bundles src into dist: one file an entry and one a command, all flat, with every dependency but the native ones inside.
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, sep } from 'node:path'
+import { rolldown } from 'rolldown'
+import { root } from './runtime.mjs'
+
+// What starts as a thread or process of its own. One that has no source yet is left out.
+const entries = {
+  cli: 'src/cli.ts',
+  lane: 'src/pipeline/lanes/entry.ts',
+  keeper: 'src/state/keeper-entry.ts',
+  scout: 'src/pipeline/scout-entry.ts',
+}
+
+// Native or heavy, and loaded by few: these stay packages of their own.
+const external = [/^sharp($|\/)/, /^libheif-js($|\/)/, /^@aws-sdk\//]
+
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const dist = join(root, 'dist')
+
+// A running Lumina still loads chunks of the build before, so these go only when a package is made.
+if (process.argv.includes('--clean')) rmSync(dist, { recursive: true, force: true })
+
+const bundle = await rolldown({
+  cwd: root,
+  input: Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(join(root, path)))),
+  external,
+  platform: 'node',
+  transform: { target: 'node22.18', define: { __LUMINA_VERSION__: JSON.stringify(version) } },
+  onwarn(warning) {
+    throw new Error(warning.message)
+  },
+})
+const { output } = await bundle.generate({
+  format: 'esm',
+  // Flat, so that `new URL('./lane.js', import.meta.url)` means the same in every chunk.
+  entryFileNames: '[name].js',
+  chunkFileNames: '[name]-[hash].js',
+  comments: false,
+})
+await bundle.close()
+
+mkdirSync(dist, { recursive: true })
+const place = (name, content) => {
+  writeFileSync(join(dist, `${name}.new`), content)
+  renameSync(join(dist, `${name}.new`), join(dist, name))
+}
+// Chunks before the entries that name them: at every moment a start finds a whole program.
+for (const chunk of output.toSorted((a, b) => Number(a.isEntry) - Number(b.isEntry))) place(chunk.fileName, chunk.code)
+place('THIRD-PARTY-NOTICES.txt', notices(output.flatMap((chunk) => chunk.moduleIds ?? [])))
+
+/** The licence of every package that has a module in the bundle. */
+function notices(modules) {
+  const folders = new Set(modules.map(packageFolder).filter(Boolean))
+  return [...folders].sort().map(notice).join(`\n${'-'.repeat(80)}\n\n`)
+}
+
+function packageFolder(module) {
+  const [path, file] = [module.slice(0, module.lastIndexOf('node_modules')), module]
+  if (path === file || !file.includes(`node_modules${sep}`)) return undefined
+  const parts = file.slice(path.length + 'node_modules/'.length).split(sep)
+  return join(path, 'node_modules', ...parts.slice(0, parts[0].startsWith('@') ? 2 : 1))
+}
+
+function notice(folder) {
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const name = readdirSync(folder).find((file) => /^(licen[cs]e|copying)/i.test(file))
+  if (!name) throw new Error(`${folder} has no licence file, and its code is in dist`)
+  return `${manifest.name} ${manifest.version} (${manifest.license})\n\n${readFileSync(join(folder, name), 'utf8').trim()}\n`
+}
