@@ -1,0 +1,128 @@
+import { LuminaError } from '../../errors.ts'
+import type { CallContext, Destination, Key, ResumeToken, Source, StoredObject } from '../destination.ts'
+
+export interface MemoryOptions {
+  name?: string
+  /** As on a destination that has no conditional writes: the last writer wins. */
+  atomicNoClobber?: boolean
+  maxObjectBytes?: number
+}
+
+export interface MemoryDestination extends Destination {
+  readonly objects: Map<Key, Uint8Array>
+}
+
+/** Objects in this process's memory: for tests, and the shape of a driver at its barest. */
+export function memoryDestination(options: MemoryOptions = {}): MemoryDestination {
+  const objects = new Map<Key, Uint8Array>()
+  const begun = new Map<string, Uint8Array[]>()
+  const atomic = options.atomicNoClobber ?? true
+
+  const publish = (key: Key, content: Uint8Array): StoredObject => {
+    if (atomic && objects.has(key)) throw taken(key)
+    objects.set(key, content)
+    return { key, bytes: content.length }
+  }
+  const held = (token: ResumeToken): Uint8Array[] | undefined => begun.get(String(token['id']))
+
+  return {
+    name: options.name ?? 'memory',
+    objects,
+    traits: {
+      atomicNoClobber: atomic,
+      keyAtFinish: true,
+      maxObjectBytes: options.maxObjectBytes ?? Number.MAX_SAFE_INTEGER,
+      checksum: 'none',
+      keyRules: { maxSegmentBytes: 255, maxKeyBytes: 1024 },
+    },
+    async stat(key) {
+      const content = objects.get(key)
+      return content && { key, bytes: content.length }
+    },
+    async put(key, source, ctx) {
+      if (atomic && objects.has(key)) throw taken(key)
+      const content = await readAll(source, 0, ctx)
+      return publish(key, content)
+    },
+    async *get(key, from) {
+      const content = objects.get(key)
+      if (!content) throw new LuminaError('not-found', `There is no ${key}.`)
+      yield content.subarray(from)
+    },
+    async move(from, to) {
+      const content = objects.get(from)
+      if (!content) throw new LuminaError('not-found', `There is no ${from}.`)
+      publish(to, content)
+      objects.delete(from)
+    },
+    async *list(prefix) {
+      for (const [key, content] of [...objects].sort(([a], [b]) => (a < b ? -1 : 1))) {
+        if (key.startsWith(prefix)) yield { key, bytes: content.length }
+      }
+    },
+    async remove(key) {
+      objects.delete(key)
+    },
+    resumable: {
+      minBytes: 0,
+      async begin() {
+        const id = crypto.randomUUID()
+        begun.set(id, [])
+        return { id }
+      },
+      async offset(token, source, ctx) {
+        const parts = held(token)
+        if (!parts) return undefined
+        const have = Buffer.concat(parts)
+        const match = await commonPrefix(have, source, ctx)
+        begun.set(String(token['id']), [have.subarray(0, match)])
+        return match
+      },
+      async append(token, source, offset, ctx) {
+        const parts = held(token)
+        if (!parts) throw new LuminaError('not-found', 'The transfer is not known any more.')
+        parts.push(await readAll(source, offset, ctx))
+        return parts.reduce((sum, part) => sum + part.length, 0)
+      },
+      async finish(token, key) {
+        const parts = held(token)
+        if (!parts) throw new LuminaError('not-found', 'The transfer is not known any more.')
+        const stored = publish(key, Buffer.concat(parts))
+        begun.delete(String(token['id']))
+        return stored
+      },
+      async abort(token) {
+        begun.delete(String(token['id']))
+      },
+    },
+  }
+}
+
+function taken(key: Key): LuminaError {
+  return new LuminaError('key-taken', `${key} exists already.`)
+}
+
+async function readAll(source: Source, from: number, ctx: CallContext): Promise<Uint8Array> {
+  const content = new Uint8Array(source.bytes - from)
+  for (let at = 0; at < content.length; ) {
+    ctx.checkpoint()
+    const got = await source.read(content.subarray(at), from + at)
+    if (got === 0) throw new LuminaError('changed-while-reading', 'The source ended early.')
+    at += got
+    ctx.progress?.(from + at)
+  }
+  return content
+}
+
+async function commonPrefix(have: Uint8Array, source: Source, ctx: CallContext): Promise<number> {
+  const chunk = new Uint8Array(65_536)
+  let at = 0
+  while (at < have.length) {
+    ctx.checkpoint()
+    const got = await source.read(chunk.subarray(0, Math.min(chunk.length, have.length - at)), at)
+    if (got === 0) break
+    for (let i = 0; i < got; i++) if (chunk[i] !== have[at + i]) return at + i
+    at += got
+  }
+  return at
+}

@@ -1,0 +1,359 @@
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+import type { CatalogIdentity, ResumeToken, Sha256 } from '../client/destination.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { Kind, SummaryEvent } from '../events.ts'
+import { asText, fromText } from '../os-path.ts'
+import { isDamage, Sqlite } from './sqlite.ts'
+
+const migrations = [
+  `CREATE TABLE place (slot INTEGER PRIMARY KEY, url TEXT NOT NULL, catalog TEXT NOT NULL, epoch INTEGER NOT NULL, used_ms INTEGER NOT NULL);
+   CREATE TABLE dir (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
+   CREATE TABLE file (dir INTEGER, name TEXT, bytes INTEGER, mtime_us INTEGER, ctime_us INTEGER, inode INTEGER,
+     kind TEXT, digest BLOB, stored INTEGER, PRIMARY KEY (dir, name)) WITHOUT ROWID;
+   CREATE TABLE transfer (path TEXT, url TEXT, bytes INTEGER, mtime_us INTEGER, token TEXT NOT NULL, begun_ms INTEGER, PRIMARY KEY (path, url)) WITHOUT ROWID;
+   CREATE TABLE run (id INTEGER PRIMARY KEY, command TEXT, source TEXT, url TEXT, begun_ms INTEGER, ended_ms INTEGER, exit_code INTEGER, summary TEXT);
+   CREATE TABLE failure (run INTEGER, path TEXT, code TEXT, message TEXT);
+   CREATE INDEX failure_run ON failure (run)`,
+] as const
+
+/** Slots are bits of `file.stored`, which JavaScript shifts as 32-bit integers. */
+const slots = 31
+/** Failures kept for `lumina status`; more of them say nothing new. */
+const keptFailures = 1000
+const keptRuns = 200
+
+/** What tells whether a file is the one that was seen before. Times in microseconds, as far as a double holds them. */
+export interface FileStamp {
+  bytes: number
+  mtimeUs: number
+  /** 0 where the file system gives none that lasts (FAT, SMB, FUSE). */
+  ctimeUs: number
+  inode: number
+}
+
+/** What the ledger remembers of one file. */
+export interface Remembered extends FileStamp {
+  name: string
+  kind: Kind | undefined
+  digest: Sha256 | undefined
+  /** A bit for each place that stores this content; see `Ledger.place`. */
+  stored: number
+}
+
+export interface BegunTransfer {
+  path: string
+  url: string
+  bytes: number
+  mtimeUs: number
+  token: ResumeToken
+  begunMs: number
+}
+
+export interface RunRecord {
+  id: number
+  command: string
+  source: string
+  url: string
+  begunMs: number
+  endedMs: number | undefined
+  exitCode: number | undefined
+  summary: SummaryEvent | undefined
+}
+
+export interface Failure {
+  path: string
+  code: ErrorCode
+  message: string
+}
+
+type FileRow = [string, number, number, number, number, string | null, Uint8Array | null, number]
+
+/**
+ * This machine's own memory: stat cache, transfers to resume, runs. Losing it costs time, never data; so a damaged file is set
+ * aside and an empty one takes its place, in the middle of a run too.
+ */
+export class Ledger {
+  readonly path: string
+  /** Set when a damaged ledger was put aside: where it is now. */
+  setAside: string | undefined
+  #sqlite: Sqlite
+  #inode: bigint | undefined
+  readonly #dirs = new Map<string, number>()
+
+  constructor(stateDir: string) {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+    this.path = join(stateDir, 'ledger.db')
+    this.#sqlite = this.#open()
+  }
+
+  #open(): Sqlite {
+    try {
+      return this.#tryOpen()
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#putAside()
+      return this.#tryOpen()
+    }
+  }
+
+  #tryOpen(): Sqlite {
+    const sqlite = new Sqlite(this.path, { durability: 'normal', cacheKiB: 1024 })
+    try {
+      sqlite.migrate(`The ledger ${this.path}`, migrations)
+    } catch (error) {
+      sqlite.close()
+      throw error
+    }
+    this.#inode = inodeOf(this.path)
+    this.#dirs.clear()
+    return sqlite
+  }
+
+  /** Another thread may have put the same file aside a moment ago: then its fresh one is left alone. */
+  #putAside(): void {
+    if (this.#inode !== undefined && inodeOf(this.path) !== this.#inode) return
+    this.setAside = `${this.path}.damaged-${Date.now()}`
+    if (existsSync(this.path)) renameSync(this.path, this.setAside)
+    for (const suffix of ['-wal', '-shm']) {
+      if (existsSync(this.path + suffix)) renameSync(this.path + suffix, this.setAside + suffix)
+    }
+  }
+
+  #heal<T>(work: (sqlite: Sqlite) => T): T {
+    try {
+      return work(this.#sqlite)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#sqlite.close()
+      this.#putAside()
+      this.#sqlite = this.#open()
+      return work(this.#sqlite)
+    }
+  }
+
+  /**
+   * The bit that stands for "stored at this place" in `Remembered.stored`. Another epoch is another place, so that nothing need be
+   * cleared when a catalog forgets; the least recently used place makes room when all bits are taken.
+   */
+  place(url: string, catalog: CatalogIdentity, nowMs: number): number {
+    return this.#heal((sqlite) =>
+      sqlite.transaction(() => {
+        const known = sqlite.row<[number]>('SELECT slot FROM place WHERE catalog=? AND epoch=?', catalog.id, catalog.epoch)
+        const slot = known?.[0] ?? this.#freeSlot(sqlite)
+        sqlite.run('INSERT OR REPLACE INTO place VALUES (?,?,?,?,?)', slot, url, catalog.id, catalog.epoch, nowMs)
+        return 1 << slot
+      }),
+    )
+  }
+
+  #freeSlot(sqlite: Sqlite): number {
+    const taken = new Set(sqlite.rows<[number]>('SELECT slot FROM place').map(([slot]) => slot))
+    for (let slot = 0; slot < slots; slot++) if (!taken.has(slot)) return slot
+    const [oldest] = sqlite.row<[number]>('SELECT slot FROM place ORDER BY used_ms LIMIT 1') as [number]
+    sqlite.run('UPDATE file SET stored = stored & ?', ~(1 << oldest))
+    return oldest
+  }
+
+  /** The catalog that this URL led to when it was last used. */
+  catalogAt(url: string): CatalogIdentity | undefined {
+    const row = this.#heal((sqlite) =>
+      sqlite.row<[string, number]>('SELECT catalog, epoch FROM place WHERE url=? ORDER BY used_ms DESC LIMIT 1', url),
+    )
+    return row && { id: row[0], epoch: row[1] }
+  }
+
+  /** What is remembered of the files of one folder. */
+  folder(path: string): Remembered[] {
+    return this.#heal((sqlite) => {
+      const id = this.#dirId(sqlite, path)
+      if (id === undefined) return []
+      const rows = sqlite.rows<FileRow>(
+        'SELECT name, bytes, mtime_us, ctime_us, inode, kind, digest, stored FROM file WHERE dir=? ORDER BY name',
+        id,
+      )
+      return rows.map(remembered)
+    })
+  }
+
+  /** What is remembered of these files of one folder, for folders too large to be read whole. */
+  files(path: string, names: readonly string[]): Remembered[] {
+    return this.#heal((sqlite) => {
+      const id = this.#dirId(sqlite, path)
+      if (id === undefined) return []
+      return names.flatMap((name) => {
+        const row = sqlite.row<FileRow>(
+          'SELECT name, bytes, mtime_us, ctime_us, inode, kind, digest, stored FROM file WHERE dir=? AND name=?',
+          id,
+          asText(name),
+        )
+        return row ? [remembered(row)] : []
+      })
+    })
+  }
+
+  remember(path: string, files: readonly Remembered[]): void {
+    if (files.length === 0) return
+    this.#heal((sqlite) =>
+      sqlite.transaction(() => {
+        const id = this.#dirId(sqlite, path) ?? this.#newDir(sqlite, path)
+        const insert = sqlite.prepare('INSERT OR REPLACE INTO file VALUES (?,?,?,?,?,?,?,?,?)')
+        for (const file of files) {
+          insert.run(
+            id,
+            asText(file.name),
+            file.bytes,
+            file.mtimeUs,
+            file.ctimeUs,
+            file.inode,
+            file.kind ?? null,
+            file.digest === undefined ? null : Buffer.from(file.digest, 'hex'),
+            file.stored,
+          )
+        }
+      }),
+    )
+  }
+
+  #dirId(sqlite: Sqlite, path: string): number | undefined {
+    const cached = this.#dirs.get(path)
+    if (cached !== undefined) return cached
+    const row = sqlite.row<[number]>('SELECT id FROM dir WHERE path=?', asText(path))
+    return row && this.#cacheDir(path, row[0])
+  }
+
+  #newDir(sqlite: Sqlite, path: string): number {
+    const row = sqlite.row<[number]>('INSERT INTO dir(path) VALUES (?) ON CONFLICT(path) DO UPDATE SET path=path RETURNING id', asText(path))
+    return this.#cacheDir(path, (row as [number])[0])
+  }
+
+  #cacheDir(path: string, id: number): number {
+    if (this.#dirs.size >= 256) this.#dirs.clear()
+    this.#dirs.set(path, id)
+    return id
+  }
+
+  /** The transfer of this very file to `url` that was begun and not finished. */
+  transfer(path: string, url: string, file: FileStamp): ResumeToken | undefined {
+    const row = this.#heal((sqlite) =>
+      sqlite.row<[number, number, string]>('SELECT bytes, mtime_us, token FROM transfer WHERE path=? AND url=?', asText(path), url),
+    )
+    if (!row || row[0] !== file.bytes || row[1] !== file.mtimeUs) return undefined
+    return JSON.parse(row[2]) as ResumeToken
+  }
+
+  /** Durable when it returns: a transfer that nobody remembers cannot be resumed. */
+  begin(path: string, url: string, file: FileStamp, token: ResumeToken, nowMs: number): void {
+    this.#heal((sqlite) => {
+      sqlite.db.exec('PRAGMA synchronous=FULL')
+      sqlite.run('INSERT OR REPLACE INTO transfer VALUES (?,?,?,?,?,?)', asText(path), url, file.bytes, file.mtimeUs, JSON.stringify(token), nowMs)
+      sqlite.db.exec('PRAGMA synchronous=NORMAL')
+    })
+  }
+
+  finish(path: string, url: string): void {
+    this.#heal((sqlite) => sqlite.run('DELETE FROM transfer WHERE path=? AND url=?', asText(path), url))
+  }
+
+  transfers(url?: string): BegunTransfer[] {
+    const rows = this.#heal((sqlite) =>
+      sqlite.rows<[string, string, number, number, string, number]>(
+        'SELECT path, url, bytes, mtime_us, token, begun_ms FROM transfer WHERE ? IS NULL OR url=? ORDER BY begun_ms',
+        url ?? null,
+        url ?? null,
+      ),
+    )
+    return rows.map(([path, to, bytes, mtimeUs, token, begunMs]) => ({
+      path: fromText(path),
+      url: to,
+      bytes,
+      mtimeUs,
+      token: JSON.parse(token) as ResumeToken,
+      begunMs,
+    }))
+  }
+
+  beginRun(command: string, source: string, url: string, nowMs: number): number {
+    return this.#heal((sqlite) =>
+      sqlite.transaction(() => {
+        sqlite.run('DELETE FROM run WHERE id <= (SELECT max(id) FROM run) - ?', keptRuns)
+        sqlite.run('DELETE FROM failure WHERE run NOT IN (SELECT id FROM run)')
+        const row = sqlite.row<[number]>(
+          'INSERT INTO run(command, source, url, begun_ms) VALUES (?,?,?,?) RETURNING id',
+          command,
+          asText(source),
+          url,
+          nowMs,
+        )
+        return (row as [number])[0]
+      }),
+    )
+  }
+
+  endRun(id: number, exitCode: number, summary: SummaryEvent | undefined, failures: readonly Failure[], nowMs: number): void {
+    this.#heal((sqlite) =>
+      sqlite.transaction(() => {
+        sqlite.run('UPDATE run SET ended_ms=?, exit_code=?, summary=? WHERE id=?', nowMs, exitCode, summary ? JSON.stringify(summary) : null, id)
+        for (const failure of failures.slice(0, keptFailures)) {
+          sqlite.run('INSERT INTO failure VALUES (?,?,?,?)', id, asText(failure.path), failure.code, failure.message)
+        }
+      }),
+    )
+  }
+
+  /** The last runs, newest first. */
+  runs(limit: number): RunRecord[] {
+    const rows = this.#heal((sqlite) =>
+      sqlite.rows<[number, string, string, string, number, number | null, number | null, string | null]>(
+        'SELECT id, command, source, url, begun_ms, ended_ms, exit_code, summary FROM run ORDER BY id DESC LIMIT ?',
+        limit,
+      ),
+    )
+    return rows.map(([id, command, source, url, begunMs, endedMs, exitCode, summary]) => ({
+      id,
+      command,
+      source: fromText(source),
+      url,
+      begunMs,
+      endedMs: endedMs ?? undefined,
+      exitCode: exitCode ?? undefined,
+      summary: summary === null ? undefined : (JSON.parse(summary) as SummaryEvent),
+    }))
+  }
+
+  failures(run: number): Failure[] {
+    return this.#heal((sqlite) =>
+      sqlite
+        .rows<[string, ErrorCode, string]>('SELECT path, code, message FROM failure WHERE run=? ORDER BY rowid', run)
+        .map(([path, code, message]) => ({ path: fromText(path), code, message })),
+    )
+  }
+
+  close(): void {
+    this.#sqlite.close()
+  }
+}
+
+function remembered([name, bytes, mtimeUs, ctimeUs, inode, kind, digest, stored]: FileRow): Remembered {
+  return {
+    name: fromText(name),
+    bytes,
+    mtimeUs,
+    ctimeUs,
+    inode,
+    kind: kind ?? undefined,
+    digest: digest === null ? undefined : Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('hex'),
+    stored,
+  }
+}
+
+function inodeOf(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino
+}
+
+/** The folder of the ledger is not to be made: `undefined` when this machine has none yet. */
+export function existingLedger(stateDir: string): Ledger | undefined {
+  return existsSync(join(stateDir, 'ledger.db')) ? new Ledger(stateDir) : undefined
+}
+
