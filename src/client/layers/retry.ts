@@ -1,0 +1,216 @@
+import { type ErrorCode, LuminaError } from '../../errors.ts'
+import type { CallContext, Layer, Resumable, ResumeToken, Source } from '../destination.ts'
+import { around, type CallClass, withContext } from './around.ts'
+import { systemTime, type Time } from './time.ts'
+
+/** A lost packet or a worker that restarts is over within this; longer would be felt on every blip. */
+const firstDelayMs = 100
+/** Where waiting longer brings nothing but idle lanes: an outage of minutes is the budget's matter. */
+const maxDelayMs = 30_000
+/** A service that asks for more than this is better asked by the next run. */
+const longestAskedMs = 5 * 60_000
+/** How long a service may answer nothing but failures before nobody waits for it any more: a restart or a failover fits in. */
+const budgetMs = 60_000
+/** Sleeping lanes look this often whether the run was told to stop. */
+const checkpointMs = 200
+
+/** Failures that say something about the destination, not about one asset. */
+const ofTheDestination: ReadonlySet<ErrorCode> = new Set([
+  'destination-unreachable',
+  'destination-busy',
+  'io',
+  'unconfirmed',
+])
+
+export interface RetryOptions {
+  /** Further tries of one call after its first, counted anew whenever bytes get through. */
+  retries: number
+  /** Shared by all lanes: `retryBudget()`. */
+  budget?: Int32Array
+  time?: Time
+  /** Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
+  random?: () => number
+}
+
+/**
+ * The run's patience, shared by all lanes: since when calls that ask, and calls that change something, have done
+ * nothing but fail (0: they have not). A service that answers the one and refuses the other is as dead for its purpose.
+ */
+export function retryBudget(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(8))
+}
+
+/** Whether nothing has got through for so long that waiting is over: calls are still tried, but once. */
+export function budgetSpent(budget: Int32Array, nowMs: number = systemTime.nowMs()): boolean {
+  return Object.values(cells).some((cell) => {
+    const sinceMs = Atomics.load(budget, cell)
+    // 32 bits of a monotonic clock overflow after 25 days; their difference doesn't
+    return sinceMs !== 0 && ((Math.floor(nowMs) - sinceMs) | 0) >= budgetMs
+  })
+}
+
+const cells = { ask: 0, change: 1 } as const
+
+/** Asks again, after a while, what failed for reasons that may pass; marks the error `exhausted` when it gives up. */
+export function retryLayer(options: RetryOptions): Layer {
+  const all = { random: Math.random, time: systemTime, budget: retryBudget(), ...options }
+  const tries = (ctx: CallContext, what: CallClass): Tries => new Tries(ctx, what, all)
+
+  return (inner) => {
+    const get = inner.get?.bind(inner)
+    const list = inner.list?.bind(inner)
+    const { resumable } = inner
+    const outer = around(inner, {
+      call: (ctx, work, what) => retried(tries(ctx, what), () => work(ctx)),
+    })
+    return {
+      ...outer,
+      ...(get && { get: (key, from, ctx) => resumedGet((at) => get(key, at, ctx), from, tries(ctx, 'ask')) }),
+      ...(list && { list: (prefix, ctx) => resumedList(() => list(prefix, ctx), tries(ctx, 'ask')) }),
+      ...(resumable &&
+        outer.resumable && {
+          resumable: {
+            ...outer.resumable,
+            // that a transfer can be begun says nothing of whether its bytes get through
+            begin: (key, source, ctx) =>
+              retried(tries(ctx, 'change'), () => resumable.begin(key, source, ctx), { proves: false }),
+            append: (token, source, offset, ctx) => append(resumable, token, source, offset, ctx, tries(ctx, 'change')),
+          },
+        }),
+    }
+  }
+}
+
+async function retried<T>(tries: Tries, work: () => Promise<T>, { proves = true } = {}): Promise<T> {
+  for (;;) {
+    try {
+      const answer = await work()
+      if (proves) tries.succeeded()
+      return answer
+    } catch (error) {
+      await tries.failed(error)
+    }
+  }
+}
+
+/** Goes on from what the destination then holds, never from where we believe to have been. */
+async function append(
+  resumable: Resumable,
+  token: ResumeToken,
+  source: Source,
+  offset: number,
+  ctx: CallContext,
+  tries: Tries,
+): Promise<number> {
+  const inside = withContext(ctx, { onProgress: () => tries.succeeded() })
+  let from: number | undefined = offset
+  for (;;) {
+    try {
+      from ??= await resumable.offset(token, source, ctx)
+      if (from === undefined) throw new LuminaError('not-found', 'The destination has forgotten the transfer.')
+      if (from === source.bytes) return from
+      return await resumable.append(token, source, from, inside)
+    } catch (error) {
+      await tries.failed(error)
+      from = undefined
+    }
+  }
+}
+
+async function* resumedGet(
+  open: (from: number) => AsyncIterable<Uint8Array>,
+  from: number,
+  tries: Tries,
+): AsyncGenerator<Uint8Array> {
+  for (let at = from; ;) {
+    try {
+      for await (const chunk of open(at)) {
+        tries.succeeded()
+        at += chunk.length
+        yield chunk
+      }
+      return tries.succeeded()
+    } catch (error) {
+      await tries.failed(error)
+    }
+  }
+}
+
+/** Lists again from the start, and drops what was there up to the last item given. */
+async function* resumedList<T extends { key: string }>(open: () => AsyncIterable<T>, tries: Tries): AsyncGenerator<T> {
+  let last: string | undefined
+  for (;;) {
+    try {
+      let skipping = last !== undefined
+      for await (const item of open()) {
+        if (skipping) {
+          skipping = item.key !== last
+          continue
+        }
+        tries.succeeded()
+        last = item.key
+        yield item
+      }
+      if (skipping)
+        throw new LuminaError('destination-busy', 'The destination changed while it was listed.', {
+          retry: 'exhausted',
+        })
+      return tries.succeeded()
+    } catch (error) {
+      await tries.failed(error)
+    }
+  }
+}
+
+/** The tries of one call. */
+class Tries {
+  readonly #ctx: CallContext
+  readonly #cell: 0 | 1
+  readonly #options: Required<RetryOptions>
+  #failures = 0
+
+  constructor(ctx: CallContext, what: CallClass, options: Required<RetryOptions>) {
+    this.#ctx = ctx
+    this.#cell = cells[what]
+    this.#options = options
+  }
+
+  succeeded(): void {
+    this.#failures = 0
+    const { budget } = this.#options
+    if (Atomics.load(budget, this.#cell) !== 0) Atomics.store(budget, this.#cell, 0)
+  }
+
+  /** Returns when it is time for the next try; throws when there is none. */
+  async failed(error: unknown): Promise<void> {
+    if (!(error instanceof LuminaError) || error.retry !== 'transient') throw error
+    const { retries, random, time, budget } = this.#options
+    this.#failures++
+    const nowMs = time.nowMs()
+    if (ofTheDestination.has(error.code)) Atomics.compareExchange(budget, this.#cell, 0, Math.floor(nowMs) | 0 || 1)
+    const askedMs = error.retryAfterMs ?? 0
+    if (this.#failures > retries || askedMs > longestAskedMs || budgetSpent(budget, nowMs)) throw exhausted(error)
+
+    // full jitter comes on top of what was asked for, so that the lanes don't all come back at that very moment
+    const delayMs = askedMs + random() * Math.min(maxDelayMs, firstDelayMs * 2 ** (this.#failures - 1))
+    this.#ctx.checkpoint()
+    this.#ctx.retrying?.(this.#failures + 1, delayMs, error)
+    await this.#wait(delayMs)
+  }
+
+  async #wait(delayMs: number): Promise<void> {
+    for (let leftMs = delayMs; leftMs > 0; leftMs -= checkpointMs) {
+      await this.#options.time.sleep(Math.min(leftMs, checkpointMs), this.#ctx.signal)
+      this.#ctx.checkpoint()
+    }
+  }
+}
+
+function exhausted(error: LuminaError): LuminaError {
+  return new LuminaError(error.code, error.message, {
+    retry: 'exhausted',
+    cause: error,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+  })
+}
