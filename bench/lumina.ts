@@ -6,7 +6,7 @@ import { prepare, type Command } from './measure.ts'
 import { missingFrom, treeOf } from './tree.ts'
 import type { Surroundings } from './workbench.ts'
 
-export interface UploadPaths {
+interface UploadPaths {
   readonly source: string
   readonly library: string
   readonly state: string
@@ -16,7 +16,7 @@ const ownFolder = '.lumina'
 const besides = 'SHA-256 of every file, one copy a content, fsync and no-clobber publish, catalog and ledger'
 
 /** The library and the state lie beside each other: on one kind of file system. */
-export function pathsIn(room: string, source: string): UploadPaths {
+function pathsIn(room: string, source: string): UploadPaths {
   return { source, library: join(room, 'library'), state: join(room, 'state') }
 }
 
@@ -24,7 +24,7 @@ export function luminaCommand(program: string, args: readonly string[]): Command
   return { program: process.execPath, args: [program, ...args] }
 }
 
-export function uploadCommand(program: string, paths: UploadPaths, more: readonly string[] = []): Command {
+function uploadCommand(program: string, paths: UploadPaths, more: readonly string[] = []): Command {
   const { source, library, state } = paths
   const quiet = ['--no-progress', '-q']
   return luminaCommand(program, ['upload', source, '--to', library, '--state', state, ...quiet, ...more])

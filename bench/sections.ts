@@ -21,7 +21,7 @@ export interface MemorySection extends Titled {
 }
 
 /** No figures: `skipped` for want of something on this machine, `void` since a contender failed. */
-export interface EmptySection extends Titled {
+interface EmptySection extends Titled {
   readonly kind: 'skipped' | 'void'
   readonly reason: string
 }
