@@ -1,19 +1,25 @@
 #!/usr/bin/env node
-// Old Nodes have to be able to read this file, as a module or as a script: hence neither import statements nor new syntax.
+// Every Node since 10 has to be able to read this file, as a module or as a script: hence neither import statements nor new syntax.
 var version = process.versions.node.split('.').map(Number)
 
-// 22.22.3 and 24.15 carry the SQLite whose write-ahead log no longer loses transactions at a reset (3.51.3).
+// 22.22.3 and 24.15 carry a SQLite (3.51.3) whose write-ahead log loses no transactions when it is reset.
 var isNewEnough =
   version[0] >= 26 ||
   (version[0] === 24 && version[1] >= 15) ||
   (version[0] === 22 && (version[1] > 22 || (version[1] === 22 && version[2] >= 3)))
 
-if (!isNewEnough) {
+if (isNewEnough) {
+  // Node 22 calls node:sqlite experimental on every start; what it warns of otherwise stays.
+  var emitWarning = process.emitWarning
+  process.emitWarning = function (warning, type) {
+    if (type === 'ExperimentalWarning' && String(warning).startsWith('SQLite ')) return
+    emitWarning.apply(process, arguments)
+  }
+  process.getBuiltinModule('node:module').enableCompileCache()
+  void import('../dist/cli.js')
+} else {
   process.stderr.write(
-    'lumina needs Node 22.22.3, 24.15 or newer; this is ' + process.version + ' (get one at https://nodejs.org)\n'
+    'lumina needs Node 22.22.3, 24.15 or newer; this is ' + process.version + ' (get one at https://nodejs.org)\n',
   )
   process.exitCode = 2
-} else {
-  process.getBuiltinModule('node:module').enableCompileCache()
-  import('../dist/cli.js')
 }

@@ -1,6 +1,6 @@
 // Bundles src into dist: one file an entry and one a command, all flat, with every dependency but the native ones inside.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
+import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 import { root } from './runtime.mjs'
 
@@ -49,22 +49,24 @@ const place = (name, content) => {
 for (const chunk of output.toSorted((a, b) => Number(a.isEntry) - Number(b.isEntry))) place(chunk.fileName, chunk.code)
 place('THIRD-PARTY-NOTICES.txt', notices(output.flatMap((chunk) => chunk.moduleIds ?? [])))
 
-/** The licence of every package that has a module in the bundle. */
+/** The licence of every package that has a module in the bundle, and where its source is: MPL-2.0 asks for that too. */
 function notices(modules) {
   const folders = new Set(modules.map(packageFolder).filter(Boolean))
-  return [...folders].sort().map(notice).join(`\n${'-'.repeat(80)}\n\n`)
+  return [...folders]
+    .toSorted((a, b) => a.localeCompare(b, 'en'))
+    .map(notice)
+    .join(`\n${'-'.repeat(80)}\n\n`)
 }
 
+/** The folder of the package that holds `module`; undefined for our own. */
 function packageFolder(module) {
-  const [path, file] = [module.slice(0, module.lastIndexOf('node_modules')), module]
-  if (path === file || !file.includes(`node_modules${sep}`)) return undefined
-  const parts = file.slice(path.length + 'node_modules/'.length).split(sep)
-  return join(path, 'node_modules', ...parts.slice(0, parts[0].startsWith('@') ? 2 : 1))
+  return /^.*[\\/]node_modules[\\/](@[^\\/]+[\\/])?[^\\/]+/.exec(module)?.[0]
 }
 
 function notice(folder) {
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const name = readdirSync(folder).find((file) => /^(licen[cs]e|copying)/i.test(file))
   if (!name) throw new Error(`${folder} has no licence file, and its code is in dist`)
-  return `${manifest.name} ${manifest.version} (${manifest.license})\n\n${readFileSync(join(folder, name), 'utf8').trim()}\n`
+  const source = `https://www.npmjs.com/package/${manifest.name}/v/${manifest.version}`
+  return `${manifest.name} ${manifest.version} (${manifest.license}) ${source}\n\n${readFileSync(join(folder, name), 'utf8').trim()}\n`
 }

@@ -19,7 +19,10 @@ const pinnedNodes = {
 export function satisfies(version, range) {
   const have = version.split('-')[0].split('.').map(Number)
   return range.split('||').some((part) => {
-    const [operator, numbers] = part.trim().match(/^(\^|>=)([\d.]+)$/).slice(1)
+    const [operator, numbers] = part
+      .trim()
+      .match(/^(\^|>=)([\d.]+)$/)
+      .slice(1)
     const want = numbers.split('.').map(Number)
     const first = have.findIndex((number, index) => number !== (want[index] ?? 0))
     const atLeast = first === -1 || have[first] > (want[first] ?? 0)
@@ -52,7 +55,7 @@ export function chooseNode({ preferNpms = false } = {}) {
   if (satisfies(process.versions.node, range)) return process.execPath
   const pinned = pinnedNode()
   if (pinned) return pinned
-  fail(
+  return fail(
     `this checkout needs Node ${range.replace(/\^|>=/g, '').replace(/ \|\| /g, ', ')} or newer; this is ${process.version}, ` +
       `and there is no packaged Node ${pinnedVersion} for ${process.platform}-${process.arch} (get one at https://nodejs.org)`,
     2,
