@@ -22,6 +22,9 @@ const ofTheDestination: ReadonlySet<ErrorCode> = new Set([
   'unconfirmed',
 ])
 
+/** What only opening the source anew can help, which is not ours to do: it is passed on, still `transient`. */
+const ofTheSource: ReadonlySet<ErrorCode> = new Set(['changed-while-reading'])
+
 export interface RetryOptions {
   /** Further tries of one call after its first, counted anew whenever bytes get through. */
   retries: number
@@ -183,7 +186,7 @@ class Tries {
 
   /** Returns when it is time for the next try; throws when there is none. */
   async failed(error: unknown): Promise<void> {
-    if (!(error instanceof LuminaError) || error.retry !== 'transient') throw error
+    if (!(error instanceof LuminaError) || error.retry !== 'transient' || ofTheSource.has(error.code)) throw error
     const { retries, random, time, budget } = this.#options
     this.#failures++
     const nowMs = time.nowMs()
