@@ -1,10 +1,11 @@
 import { closeSync, constants, fstatSync, fsync, ftruncateSync, futimesSync, lstatSync, openSync, readdirSync, readSync, rmSync, writeSync, type Stats } from 'node:fs'
+import { randomBytes } from 'node:crypto'
 import { dirname, join, relative, sep } from 'node:path'
 import { promisify } from 'node:util'
 
 import { LuminaError, systemCode } from '../../errors.ts'
 import type { Volume } from '../../state/volume.ts'
-import type { CallContext, Destination, Key, Source, StoredObject } from '../destination.ts'
+import type { CallContext, Destination, Key, ResumeToken, Source, StoredObject } from '../destination.ts'
 import { failure } from './local/failure.ts'
 import { Folders } from './local/folders.ts'
 import { Publisher } from './local/publish.ts'
@@ -26,21 +27,30 @@ export interface LocalOptions {
   inFlight?: Int32Array
   /** Tells temporary files of several lanes apart. */
   lane?: number
+  /** Told once, when the file system turns out to have no hard links. */
+  notice?: (code: string, message: string) => void
 }
 
 /** Objects as files under their keys. Everything half lives in `.lumina/tmp` until it is whole, flushed and named. */
-export function localDestination(options: LocalOptions): Destination & { readonly hardLinks: boolean } {
+export function localDestination(options: LocalOptions): Destination {
   const { root, volume } = options
   const tempFolder = join(root, systemFolder, 'tmp', options.holder)
   const durable = !volume.volatile
-  const folders = new Folders(durable)
-  const publisher = new Publisher(join(root, systemFolder))
+  const folders = new Folders(root, durable)
+  const publisher = new Publisher(join(root, systemFolder), () =>
+    options.notice?.(
+      'no-hard-links',
+      `The file system of ${root} (${volume.type}) has no hard links: names are guarded against other Luminas, not against other programs that write there.`,
+    ),
+  )
   const space = new Space(root, options.inFlight)
   const buffers = new Buffers()
+  // in a container, every run has the same process id
+  const run = randomBytes(4).toString('hex')
   let temps = 0
 
   const pathOf = (key: Key): string => join(root, key)
-  const nextTemp = (): string => `${options.lane ?? 0}-${process.pid}-${temps++}`
+  const nextTemp = (): string => `${options.lane ?? 0}-${run}-${temps++}`
   const tempPath = (name: string): string => join(tempFolder, name)
 
   /** Sends `source` from `offset` into an open file; the buffer is this transfer's own, since a read may take its time. */
@@ -73,26 +83,34 @@ export function localDestination(options: LocalOptions): Destination & { readonl
   async function publish(temp: string, key: Key, bytes: number): Promise<StoredObject> {
     const target = pathOf(key)
     const folder = dirname(target)
-    const unsynced = makeFolder(folder)
+    makeFolder(folder)
     try {
-      publisher.publish(temp, target)
+      await publisher.publish(temp, target)
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error
       // the folder was removed behind our back
       folders.forget(folder)
-      unsynced.push(...makeFolder(folder))
-      publisher.publish(temp, target)
+      makeFolder(folder)
+      await publisher.publish(temp, target)
     }
-    if (durable) await Promise.all([folders.sync(folder), ...unsynced.map((parent) => folders.sync(parent))])
+    if (durable) await folders.sync(folder)
     return { key, bytes }
   }
 
-  function makeFolder(folder: string): string[] {
+  function makeFolder(folder: string): void {
     try {
-      return folders.make(folder)
+      folders.make(folder)
     } catch (error) {
       if (systemCode(error) !== 'EEXIST') throw error
       throw new LuminaError('key-invalid', `${folder} is a file, where a folder is needed.`)
+    }
+  }
+
+  function openTemp(token: ResumeToken, flags: number): number {
+    try {
+      return openSync(tempPath(tempName(token['temp'])), flags)
+    } catch (error) {
+      throw systemCode(error) === 'ENOENT' ? forgotten() : error
     }
   }
 
@@ -107,9 +125,6 @@ export function localDestination(options: LocalOptions): Destination & { readonl
 
   return {
     name: root,
-    get hardLinks() {
-      return publisher.hardLinks
-    },
     traits: {
       atomicNoClobber: true,
       keyAtFinish: true,
@@ -157,7 +172,7 @@ export function localDestination(options: LocalOptions): Destination & { readonl
         if (durable) await folders.sync(dirname(pathOf(from)))
       }),
 
-    list: (prefix) => list(root, prefix),
+    list: (prefix) => listed(list(root, prefix), root),
 
     remove: (key) => guarded(key, async () => rmSync(pathOf(key), { force: true })),
 
@@ -179,19 +194,21 @@ export function localDestination(options: LocalOptions): Destination & { readonl
         }),
       append: (token, source, offset, ctx) =>
         guarded(String(token['temp']), async () => {
-          const room = space.reserve(source.bytes - offset)
-          const fd = openSync(tempPath(tempName(token['temp'])), constants.O_WRONLY)
+          const fd = openTemp(token, constants.O_WRONLY)
           try {
-            return await pour(fd, source, offset, room, ctx)
+            const held = fstatSync(fd).size
+            // a hole would count as bytes, and be zeros
+            if (held < offset) throw new LuminaError('io', `Only ${held} bytes are there to go on from.`, { retry: 'transient' })
+            const room = space.reserve(source.bytes - offset)
+            return await pour(fd, source, offset, room, ctx).finally(() => room.release())
           } finally {
             closeSync(fd)
-            room.release()
           }
         }),
       finish: (token, key, source) =>
         guarded(key, async () => {
           const temp = tempPath(tempName(token['temp']))
-          const fd = openSync(temp, constants.O_RDWR)
+          const fd = openTemp(token, constants.O_RDWR)
           try {
             const settled = settle(fd, source)
             if (settled) await settled
@@ -209,7 +226,7 @@ const flush = promisify(fsync)
 
 /** A token comes from a file: it names a temporary file, never a path. */
 function tempName(value: string | number | undefined): string {
-  if (typeof value !== 'string' || !/^[\w-]+$/.test(value)) throw new LuminaError('not-found', 'The transfer is not known any more.')
+  if (typeof value !== 'string' || !/^[\w-]+$/.test(value)) throw forgotten()
   return value
 }
 
@@ -226,6 +243,10 @@ function changed(source: Source): LuminaError {
   return new LuminaError('changed-while-reading', `The file gave other than its ${source.bytes} bytes.`, { retry: 'transient' })
 }
 
+function forgotten(): LuminaError {
+  return new LuminaError('not-found', 'The transfer is not known any more.')
+}
+
 function missing(key: Key): LuminaError {
   return new LuminaError('not-found', `There is no ${key}.`)
 }
@@ -236,7 +257,7 @@ class Buffers {
 
   take(bytes: number): Buffer {
     const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)
-    return buffer.subarray(0, Math.max(1, bytes)) as Buffer
+    return buffer.subarray(0, Math.max(1, bytes))
   }
 
   give(buffer: Buffer): void {
@@ -292,6 +313,14 @@ async function* chunks(path: string, key: Key, from: number, buffers: Buffers): 
   } finally {
     closeSync(fd)
     buffers.give(buffer)
+  }
+}
+
+async function* listed(objects: AsyncIterable<StoredObject>, root: string): AsyncGenerator<StoredObject> {
+  try {
+    yield* objects
+  } catch (error) {
+    throw failure(error, root)
   }
 }
 

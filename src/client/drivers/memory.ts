@@ -41,7 +41,7 @@ export function memoryDestination(options: MemoryOptions = {}): MemoryDestinatio
     },
     async put(key, source, ctx) {
       if (atomic && objects.has(key)) throw taken(key)
-      const content = await readAll(source, 0, ctx)
+      const content = await readAll(source, ctx)
       return publish(key, content)
     },
     async *get(key, from) {
@@ -56,7 +56,7 @@ export function memoryDestination(options: MemoryOptions = {}): MemoryDestinatio
       objects.delete(from)
     },
     async *list(prefix) {
-      for (const [key, content] of [...objects].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      for (const [key, content] of [...objects].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
         if (key.startsWith(prefix)) yield { key, bytes: content.length }
       }
     },
@@ -80,14 +80,19 @@ export function memoryDestination(options: MemoryOptions = {}): MemoryDestinatio
       },
       async append(token, source, offset, ctx) {
         const parts = held(token)
-        if (!parts) throw new LuminaError('not-found', 'The transfer is not known any more.')
-        parts.push(await readAll(source, offset, ctx))
-        return parts.reduce((sum, part) => sum + part.length, 0)
+        if (!parts) throw forgotten()
+        const have = Buffer.concat(parts)
+        if (have.length < offset) throw new LuminaError('io', `Only ${have.length} bytes are held.`, { retry: 'transient' })
+        parts.splice(0, parts.length, have.subarray(0, offset))
+        for await (const chunk of read(source, offset, ctx)) parts.push(chunk)
+        return source.bytes
       },
-      async finish(token, key) {
+      async finish(token, key, source) {
         const parts = held(token)
-        if (!parts) throw new LuminaError('not-found', 'The transfer is not known any more.')
-        const stored = publish(key, Buffer.concat(parts))
+        if (!parts) throw forgotten()
+        const content = Buffer.concat(parts)
+        if (content.length !== source.bytes) throw changed()
+        const stored = publish(key, content)
         begun.delete(String(token['id']))
         return stored
       },
@@ -102,20 +107,40 @@ function taken(key: Key): LuminaError {
   return new LuminaError('key-taken', `${key} exists already.`)
 }
 
-async function readAll(source: Source, from: number, ctx: CallContext): Promise<Uint8Array> {
-  const content = new Uint8Array(source.bytes - from)
-  for (let at = 0; at < content.length; ) {
+function forgotten(): LuminaError {
+  return new LuminaError('not-found', 'The transfer is not known any more.')
+}
+
+function changed(): LuminaError {
+  return new LuminaError('changed-while-reading', 'The source gave other than its bytes.', { retry: 'transient' })
+}
+
+const chunkBytes = 65_536
+
+async function* read(source: Source, from: number, ctx: CallContext): AsyncGenerator<Uint8Array> {
+  for (let at = from; at < source.bytes; ) {
     ctx.checkpoint()
-    const got = await source.read(content.subarray(at), from + at)
-    if (got === 0) throw new LuminaError('changed-while-reading', 'The source ended early.')
+    const chunk = new Uint8Array(Math.min(chunkBytes, source.bytes - at))
+    const got = await source.read(chunk, at)
+    if (got === 0) throw changed()
     at += got
-    ctx.progress?.(from + at)
+    yield chunk.subarray(0, got)
+    ctx.progress?.(at)
+  }
+}
+
+async function readAll(source: Source, ctx: CallContext): Promise<Uint8Array> {
+  const content = new Uint8Array(source.bytes)
+  let at = 0
+  for await (const chunk of read(source, 0, ctx)) {
+    content.set(chunk, at)
+    at += chunk.length
   }
   return content
 }
 
 async function commonPrefix(have: Uint8Array, source: Source, ctx: CallContext): Promise<number> {
-  const chunk = new Uint8Array(65_536)
+  const chunk = new Uint8Array(chunkBytes)
   let at = 0
   while (at < have.length) {
     ctx.checkpoint()

@@ -1,5 +1,6 @@
 import { closeSync, fsync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 
 import { systemCode } from '../../../errors.ts'
 
@@ -10,37 +11,61 @@ const rememberedFolders = 4096
  * Makes the folders of keys, and makes names in them durable: transfers that end together share one fsync of their folder.
  */
 export class Folders {
+  readonly #root: string
   readonly #made = new Set<string>()
+  /** Folders whose own names, up to the root's, are known to be durable. */
+  readonly #named = new Set<string>()
   readonly #waiting = new Map<string, Promise<void>>()
   readonly #durable: boolean
 
-  constructor(durable: boolean) {
+  constructor(root: string, durable: boolean) {
+    this.#root = root
     // Windows can't open a folder to flush it, and NTFS journals names by itself
     this.#durable = durable && process.platform !== 'win32'
   }
 
-  /** Makes `folder`, and returns the folders whose names must be durable besides. */
-  make(folder: string): string[] {
-    if (this.#made.has(folder)) return []
-    const first = mkdirSync(folder, { recursive: true })
+  make(folder: string): void {
+    if (this.#made.has(folder)) return
+    mkdirSync(folder, { recursive: true })
     if (this.#made.size >= rememberedFolders) this.#made.clear()
     this.#made.add(folder)
-    return first === undefined ? [] : parents(folder, dirname(first))
   }
 
+  /** Somebody else removed `folder`, and maybe those above it. */
   forget(folder: string): void {
-    this.#made.delete(folder)
+    for (const at of [folder, ...this.#above(folder)]) {
+      this.#made.delete(at)
+      this.#named.delete(at)
+    }
   }
 
-  /** Resolves once every name that stood in `folder` when it was called survives a power cut. */
-  sync(folder: string): Promise<void> | undefined {
-    if (!this.#durable) return undefined
+  /** Resolves once every name that stood in `folder` when it was called survives a power cut, and the folder with them. */
+  async sync(folder: string): Promise<void> {
+    if (!this.#durable) return
+    // whoever made a folder above, be it another lane or process, may not have come to flush its name
+    const unnamed = this.#unnamed(folder)
+    await Promise.all([folder, ...unnamed.map(dirname)].map((at) => this.#syncOne(at)))
+    if (this.#named.size >= rememberedFolders) this.#named.clear()
+    for (const at of unnamed) this.#named.add(at)
+  }
+
+  #unnamed(folder: string): string[] {
+    return [folder, ...this.#above(folder)].filter((at) => at !== this.#root && !this.#named.has(at))
+  }
+
+  #above(folder: string): string[] {
+    const found: string[] = []
+    for (let at = folder; at !== this.#root && at !== dirname(at); ) found.push((at = dirname(at)))
+    return found
+  }
+
+  #syncOne(folder: string): Promise<void> {
     const waiting = this.#waiting.get(folder)
     if (waiting) return waiting
     const synced = new Promise<void>((resolve, reject) => {
       setImmediate(() => {
         this.#waiting.delete(folder)
-        syncFolder(folder, (error) => (error ? reject(error) : resolve()))
+        syncFolder(folder).then(resolve, reject)
       })
     })
     this.#waiting.set(folder, synced)
@@ -48,19 +73,16 @@ export class Folders {
   }
 }
 
-function parents(folder: string, last: string): string[] {
-  const found: string[] = []
-  for (let at = dirname(folder); ; at = dirname(at)) {
-    found.push(at)
-    if (at === last || at === dirname(at)) return found
+async function syncFolder(folder: string): Promise<void> {
+  const fd = openSync(folder, 'r')
+  try {
+    await flush(fd)
+  } catch (error) {
+    // some file systems refuse to flush a folder; there is nothing more to be had from them
+    if (!['EINVAL', 'ENOTSUP', 'EBADF'].includes(systemCode(error) ?? '')) throw error
+  } finally {
+    closeSync(fd)
   }
 }
 
-function syncFolder(folder: string, done: (error: Error | null) => void): void {
-  const fd = openSync(folder, 'r')
-  fsync(fd, (error) => {
-    closeSync(fd)
-    // some file systems refuse to flush a folder; there is nothing more to be had from them
-    done(error && !['EINVAL', 'ENOTSUP', 'EBADF'].includes(systemCode(error) ?? '') ? error : null)
-  })
-}
+const flush = promisify(fsync)

@@ -1,6 +1,7 @@
 import { closeSync, linkSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 
 import { LuminaError, systemCode } from '../../../errors.ts'
 
@@ -14,17 +15,20 @@ const noHardLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK
  * that all Lumina processes look at, then looked up and renamed: that guards against other Luminas, not against other programs.
  */
 export class Publisher {
-  /** Learnt from the first link; the run says so when it turns false. */
-  hardLinks = true
   readonly #reservations: string
+  readonly #onNoHardLinks: () => void
+  /** Learnt from the first link. */
+  #hardLinks = true
 
-  constructor(systemFolder: string) {
+  /** `onNoHardLinks` is told once, when the first link is refused. */
+  constructor(systemFolder: string, onNoHardLinks: () => void) {
     this.#reservations = join(systemFolder, 'reserved')
+    this.#onNoHardLinks = onNoHardLinks
   }
 
   /** @throws `key-taken`; the temporary file is then still there. */
-  publish(temp: string, target: string): void {
-    if (this.hardLinks) {
+  async publish(temp: string, target: string): Promise<void> {
+    if (this.#hardLinks) {
       try {
         linkSync(temp, target)
         unlinkSync(temp)
@@ -33,16 +37,17 @@ export class Publisher {
         const code = systemCode(error)
         if (code === 'EEXIST') throw taken(target)
         if (!noHardLinks.has(code ?? '')) throw error
-        this.hardLinks = false
+        this.#hardLinks = false
+        this.#onNoHardLinks()
       }
     }
-    this.#reserveAndRename(temp, target)
+    await this.#reserveAndRename(temp, target)
   }
 
-  #reserveAndRename(temp: string, target: string): void {
+  async #reserveAndRename(temp: string, target: string): Promise<void> {
     mkdirSync(this.#reservations, { recursive: true })
     const reservation = join(this.#reservations, createHash('sha256').update(target.toLowerCase()).digest('hex').slice(0, 32))
-    reserve(reservation)
+    await reserve(reservation)
     try {
       if (lstatSync(target, { throwIfNoEntry: false })) throw taken(target)
       renameSync(temp, target)
@@ -54,18 +59,28 @@ export class Publisher {
 
 /** A reservation lasts for two system calls: one that is this old belongs to a process that died between them. */
 const staleReservationMs = 60_000
+/** Longer than two system calls take on a slow stick, shorter than anybody notices. */
+const reservedPauseMs = 20
+const reservedPauses = 100
 
-function reserve(path: string): void {
+async function reserve(path: string): Promise<void> {
+  for (let pauses = 0; !tryReserve(path); pauses++) {
+    if (pauses === reservedPauses) {
+      throw new LuminaError('destination-busy', `Another process is giving the name ${path}.`, { retry: 'transient' })
+    }
+    await setTimeout(reservedPauseMs)
+  }
+}
+
+function tryReserve(path: string): boolean {
   try {
     closeSync(openSync(path, 'wx'))
+    return true
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw error
-    const age = Date.now() - (lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0)
-    if (age < staleReservationMs) {
-      throw new LuminaError('destination-busy', `Another process is giving the name ${path}.`, { retry: 'transient', retryAfterMs: 50 })
-    }
-    rmSync(path, { force: true })
-    reserve(path)
+    const made = lstatSync(path, { throwIfNoEntry: false })?.mtimeMs
+    if (made !== undefined && Date.now() - made >= staleReservationMs) rmSync(path, { force: true })
+    return false
   }
 }
 
