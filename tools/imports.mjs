@@ -1,7 +1,8 @@
-// Holds the direction of imports inside src. Part of `npm run lint`: oxlint's no-restricted-imports sees the specifier as it is
-// written ('../open.ts'), not the file it means, and knows no "only these may".
+// `node tools/imports.mjs [folder]`: holds the direction of imports inside src, or inside that folder. Part of `npm run lint`:
+// oxlint's no-restricted-imports sees a specifier as it is written ('../open.ts'), not the file it means, and knows no "only these
+// may". A type in place, `import('./x.ts').X`, is what oxlint forbids.
 import { readFileSync, readdirSync } from 'node:fs'
-import { dirname, join, posix, relative, sep } from 'node:path'
+import { dirname, join, posix, relative, resolve, sep } from 'node:path'
 import { parseSync } from 'rolldown/utils'
 import { root } from './runtime.mjs'
 
@@ -79,7 +80,7 @@ function objection(from, file, specifier) {
   return `${from.name} must not import ${to.name} (src/${target})`
 }
 
-const src = join(root, 'src')
+const src = resolve(process.argv[2] ?? join(root, 'src'))
 const files = readdirSync(src, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
   .map((entry) => relative(src, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
