@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
-import { root } from './runtime.mjs'
+import { fail, root } from './runtime.mjs'
 
 // What starts as a thread or process of its own. One that has no source yet is left out.
 const entries = {
@@ -31,13 +31,15 @@ const bundle = await rolldown({
     throw new Error(warning.message)
   },
 })
-const { output } = await bundle.generate({
-  format: 'esm',
-  // Flat, so that `new URL('./lane.js', import.meta.url)` means the same in every chunk.
-  entryFileNames: '[name].js',
-  chunkFileNames: '[name]-[hash].js',
-  comments: false,
-})
+const { output } = await bundle
+  .generate({
+    format: 'esm',
+    // Flat, so that `new URL('./lane.js', import.meta.url)` means the same in every chunk.
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name]-[hash].js',
+    comments: false,
+  })
+  .catch((error) => fail(error.message, 1))
 await bundle.close()
 
 mkdirSync(dist, { recursive: true })
