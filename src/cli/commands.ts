@@ -20,7 +20,7 @@ const commands: Readonly<Record<CommandName, Run>> = {
   config: async ({ request }, config, io) => (await import('../commands/config.ts')).configure(config, request, io),
   doctor: async (_, config, io) => (await import('../commands/doctor.ts')).doctor(config, io),
   index: async ({ args }, config, io) =>
-    (await import('../commands/index-library.ts')).indexLibrary(config, args[0] as string, io),
+    (await import('../commands/index-library.ts')).indexLibrary(config, args[0] ?? '.', io),
 }
 
 /** Runs what the command line asks for; resolves with its exit code. */

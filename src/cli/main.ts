@@ -1,7 +1,7 @@
 import { type Config, loadConfig } from '../config.ts'
 import { redact, refuseSecrets } from '../config/secrets.ts'
 import { exitCodeOf, LuminaError } from '../errors.ts'
-import { exitCodeOfHangup, type Io } from '../report/io.ts'
+import { exitCodeOfHangup, flushed, type Io } from '../report/io.ts'
 import { printable } from '../report/printable.ts'
 import { dispatch } from './commands.ts'
 import { writeCrashReport } from './crash-report.ts'
@@ -21,6 +21,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   const run: Run = { argv, io }
   try {
     const code = await runCommand(run)
+    await flushed(io.stdout)
     return io.hangup.aborted ? hangupCode(run) : code
   } catch (error) {
     return io.hangup.aborted ? hangupCode(run) : reportError(error, run)

@@ -135,12 +135,14 @@ function addSetting(command: Command, setting: Setting<unknown>): void {
   const heading = `${group}:`
   if (type.placeholder !== undefined && !isCount(setting)) {
     const option = new Option(`--${flag} <${type.placeholder}>`, describe(setting)).helpGroup(heading)
-    command.addOption(repeats ? option.argParser((value, before: string[] = []) => [...before, value]) : option)
+    command.addOption(
+      repeats ? option.argParser<string[] | undefined>((value, before) => [...(before ?? []), value]) : option,
+    )
     return
   }
   const negated = isNegated(setting)
   const on = new Option(`${short === undefined ? '' : `-${short}, `}--${flag}`, describe(setting)).helpGroup(heading)
-  if (isCount(setting)) on.argParser((_, before: number = 0) => before + 1)
+  if (isCount(setting)) on.argParser<number | undefined>((_, before) => (before ?? 0) + 1)
   command.addOption(negated ? on.hideHelp() : on)
   const off = new Option(`--no-${flag}`, describe(setting)).helpGroup(heading)
   command.addOption(negated ? off : off.hideHelp())

@@ -1,4 +1,4 @@
-import { flushed, type Io, processIo } from '../report/io.ts'
+import { flushed, processIo } from '../report/io.ts'
 import { main, reportError } from './main.ts'
 
 /** Runs one command line as this process, to its exit. */

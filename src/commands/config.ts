@@ -69,7 +69,7 @@ function originText(config: Config, name: SettingName): string {
 
 /** As it was written, so that `10M` stays `10M`; undefined when nothing is set. */
 function shown(config: Config, name: SettingName, io: Io): string | undefined {
-  const value = config.origins[name].written ?? (config[name] as Raw | undefined)
+  const value = config.origins[name].written ?? config[name]
   if (value === undefined) return undefined
   return redact(typeof value === 'object' ? value.join(', ') : String(value), io.env)
 }

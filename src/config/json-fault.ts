@@ -1,4 +1,5 @@
 const token =
+  // oxlint-disable-next-line no-control-regex
   /[\s{}[\]:,]+|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-f]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])|(?:true|false|null)(?!\w)/iy
 
 /** Where `text` stops being JSON: where `JSON.parse` says so, else at the first thing that is no token, else at the end. */

@@ -25,9 +25,10 @@ export interface Layer {
 export type Flags = { readonly [Name in SettingName]?: Raw }
 
 export function flagLayer(flags: Flags, cwd: string): Layer {
-  const where = (name: SettingName): string => `--${settingOf(name).flag}`
-  return { from: 'flag', base: cwd, code: 'usage', raw: (name) => flags[name], where, subject: where }
+  return { from: 'flag', base: cwd, code: 'usage', raw: (name) => flags[name], where: flagOf, subject: flagOf }
 }
+
+const flagOf = (name: SettingName): string => `--${settingOf(name).flag}`
 
 /** An empty variable is an unset one. */
 export function envLayer(env: NodeJS.ProcessEnv, cwd: string): Layer {

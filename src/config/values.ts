@@ -43,8 +43,14 @@ export const flag: ValueType<boolean> = {
 }
 
 const switches: Readonly<Record<string, boolean>> = {
-  ...{ true: true, yes: true, on: true, 1: true },
-  ...{ false: false, no: false, off: false, 0: false },
+  true: true,
+  yes: true,
+  on: true,
+  1: true,
+  false: false,
+  no: false,
+  off: false,
+  0: false,
 }
 
 export const count = (placeholder: string, { min = 0, max }: { min?: number; max: number }): ValueType<number> => ({
@@ -183,8 +189,8 @@ export const path = (placeholder: string, { dash = false } = {}): ValueType<stri
   read(value, { base }) {
     if (value === '') fail('is empty')
     if (dash && value === '-') return value
-    const path = atHome(value)
-    return isAbsolute(path) ? path : resolve(base ?? fail(noBase), path)
+    const written = atHome(value)
+    return isAbsolute(written) ? written : resolve(base ?? fail(noBase), written)
   },
 })
 

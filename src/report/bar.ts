@@ -47,7 +47,7 @@ export function createBar(stream: Output): Screen {
       clearOnComplete: true,
       forceRedraw: true,
     }
-    bar = new progress.MultiBar(options as unknown as ConstructorParameters<typeof MultiBar>[0])
+    bar = new progress.MultiBar(options)
     bar.create(1, 0)
     stream.on('resize', redraw)
   }

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import { LuminaError, systemCode } from '../errors.ts'
 
@@ -12,7 +13,7 @@ export interface Io {
   readonly stderr: Output
   readonly env: NodeJS.ProcessEnv
   readonly cwd: string
-  now(): number
+  readonly now: () => number
   /**
    * Aborted when stdout takes no more: the command ends in good order, as after a first Ctrl-C. Its reason is a `LuminaError`,
    * except when the reader simply went away (EPIPE).
@@ -34,9 +35,22 @@ export function processIo(): Io {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    cwd: process.cwd(),
+    get cwd() {
+      return currentFolder()
+    },
     now: Date.now,
     hangup: hangup.signal,
+  }
+}
+
+function currentFolder(): string {
+  try {
+    return process.cwd()
+  } catch (error) {
+    throw new LuminaError('no-such-path', 'the folder you are in does not exist any more', {
+      hint: 'cd to another one',
+      cause: error,
+    })
   }
 }
 
@@ -45,11 +59,13 @@ function reasonOf(error: Error): Error {
   return new LuminaError('io', `stdout cannot be written: ${error.message}`, { cause: error })
 }
 
-/** Waits until everything written has left this process, or nobody takes it. */
+/** Waits until everything written has left this process, or nobody takes it; errors of the last write have then been told. */
 export async function flushed(stream: Output): Promise<void> {
-  if (stream.destroyed || !stream.writable || stream.writableLength === 0) return
-  await new Promise<void>((resolve) => {
-    stream.once('close', resolve)
-    stream.write('', () => resolve())
-  })
+  if (!stream.destroyed && stream.writable) {
+    await new Promise<void>((resolve) => {
+      stream.once('close', resolve)
+      stream.write('', () => resolve())
+    })
+  }
+  await nextTurn()
 }

@@ -10,9 +10,9 @@ const secondsBetweenProgress = 60
 
 export interface LogFileOptions {
   path: string
-  now(): number
+  now: () => number
   /** Told once when the log can no longer be written; the run goes on without it. */
-  lost(message: string): void
+  lost: (message: string) => void
 }
 
 /**

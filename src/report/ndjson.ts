@@ -46,7 +46,7 @@ function drainOf(stream: Output): Promise<void> {
 
 export interface Batch {
   add(line: string): void
-  flush(): void
+  flush: () => void
 }
 
 /** Collects the lines of one turn of the event loop into few writes. */

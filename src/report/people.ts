@@ -25,14 +25,17 @@ export function createPeopleReporter({ screen, style, quiet, verbose }: PeopleOp
     if (!quiet && verbose >= level) screen.line(text)
   }
 
-  const event = (event: LuminaEvent): void => {
+  const tell = (event: LuminaEvent): void => {
     switch (event.event) {
       case 'progress':
         if (!quiet) screen.progress(event)
         break
       case 'found':
         if (event.extensionClaims !== undefined)
-          say(1, `${style('yellow', '!')} ${printable(event.path)} is ${event.kind}, whatever its name says`)
+          say(
+            1,
+            `${style('yellow', '!')} ${printable(event.path)} is ${event.kind}, though its name says ${event.extensionClaims}`,
+          )
         break
       case 'hashed':
         say(2, `  ${printable(event.path)}: sha256 ${event.digest}`)
@@ -63,7 +66,7 @@ export function createPeopleReporter({ screen, style, quiet, verbose }: PeopleOp
         break
     }
   }
-  return { wants: verbose > 0 ? 'each' : 'totals', event, close: () => screen.end() }
+  return { wants: verbose > 0 ? 'each' : 'totals', event: tell, close: () => screen.end() }
 }
 
 function uploadedLine({ path, key, bytes, dryRun }: UploadedEvent, style: Style): string {

@@ -22,7 +22,7 @@ export function shortenStart(text: string, columns: number): string {
   if (columns < 1) return ''
   const kept: string[] = []
   let room = columns - 1
-  for (const character of [...text].toReversed()) {
+  for (const character of Array.from(text).toReversed()) {
     room -= widthOfCharacter(character)
     if (room < 0) break
     kept.push(character)
