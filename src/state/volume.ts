@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { basename, join, posix } from 'node:path'
 
 /** What a mounted file system can be trusted with. */
@@ -136,13 +136,5 @@ function volumeId(device: string): string | undefined {
     return readdirSync(folder).find((uuid) => basename(realpathSync(join(folder, uuid))) === basename(realpathSync(device)))
   } catch {
     return undefined
-  }
-}
-
-/** The nearest folder of `path` that exists, without symbolic links: where something new would be made. */
-export function existingFolder(path: string): string {
-  for (let folder = path; ; folder = join(folder, '..')) {
-    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return realpathSync(folder)
-    if (folder === join(folder, '..')) return folder
   }
 }

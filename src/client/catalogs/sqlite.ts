@@ -30,6 +30,8 @@ export interface SqliteCatalogOptions {
   /** Whether the process behind another holder lives; `undefined`: unknown, so its lease decides. */
   holderAlive?: (holder: string) => boolean | undefined
   nowMs?: () => number
+  /** Only to ask. */
+  readOnly?: boolean
 }
 
 export interface SqliteCatalog extends Catalog {
@@ -44,7 +46,7 @@ type ObjectRow = [string, Uint8Array, number, string, number, string | null, str
 /** A catalog in one SQLite file: for a library on a local disk, shared by the processes of one machine. */
 export function sqliteCatalog(options: SqliteCatalogOptions): SqliteCatalog {
   const now = options.nowMs ?? Date.now
-  const sqlite = new Sqlite(options.path, { durability: 'normal', cacheKiB: 2048 })
+  const sqlite = new Sqlite(options.path, { durability: 'normal', cacheKiB: 2048, readOnly: options.readOnly ?? false })
   try {
     sqlite.migrate(`The catalog ${options.path}`, migrations)
   } catch (error) {

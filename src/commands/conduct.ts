@@ -1,0 +1,66 @@
+import type { Place } from '../client/open.ts'
+import type { Config } from '../config.ts'
+import type { LuminaEvent } from '../events.ts'
+import type { FolderTask } from '../pipeline/batch.ts'
+import { startLane } from '../pipeline/lanes/client.ts'
+import type { LaneTask } from '../pipeline/lanes/entry.ts'
+import { createShared } from '../pipeline/lanes/shared.ts'
+import type { PipelineOptions } from '../pipeline/options.ts'
+import { Run, type RunResult } from '../pipeline/run.ts'
+import type { Io } from '../report/io.ts'
+import type { PacedReporter } from '../report/ndjson.ts'
+import { listenForSignals, type Signals } from './signals.ts'
+
+export interface Conduct {
+  config: Config
+  io: Io
+  reporter: PacedReporter
+  task: LaneTask
+  tasks: Iterable<FolderTask>
+  place: Place
+  /** The bit of this run's catalog in the ledger. */
+  placeBit: number
+  options: PipelineOptions
+  lanes: number
+}
+
+export interface Conducted extends RunResult {
+  signals: Signals
+}
+
+/** Starts lanes, lets them work through the tasks, and hears signals and a reader's hangup meanwhile. */
+export async function conduct({ config, io, reporter, task, tasks, place, placeBit, options, lanes }: Conduct): Promise<Conducted> {
+  const shared = createShared(lanes, config.maxTransfer)
+  const emit = (event: LuminaEvent): void => {
+    if (event.event === 'retrying') run.retried()
+    reporter.event(event)
+  }
+  const run = new Run(tasks, {
+    lanes,
+    startLane: (index) => startLane({ index, options, stateDir: config.state, place, placeBit, shared, task }, emit),
+    shared,
+    emit,
+    detail: options.detail,
+    drained: () => reporter.drained(),
+    nowMs: () => performance.now(),
+    ...(config.maxDuration === undefined ? {} : { maxDurationMs: config.maxDuration }),
+  })
+  const signals = listenForSignals((signal) => {
+    if (!config.quiet) io.stderr.write(`\n${signal}: finishing what is on the wire; once more ends it now.\n`)
+    run.stop('interrupted')
+  })
+  const onHangup = (): void => run.stop('interrupted')
+  io.hangup.addEventListener('abort', onHangup, { once: true })
+  try {
+    return { ...(await run.run()), signals }
+  } finally {
+    io.hangup.removeEventListener('abort', onHangup)
+  }
+}
+
+/** The end of a process whose lanes are blocked for good: only a signal ends their threads. */
+export function endStuckProcess(signals: Signals): void {
+  const signal = signals.received() ?? 'SIGKILL'
+  signals.close()
+  process.kill(process.pid, signal)
+}

@@ -1,0 +1,84 @@
+import type { Sha256 } from '../client/destination.ts'
+import type { Kind, LuminaEvent, SkipReason } from '../events.ts'
+import type { FileStamp } from '../state/ledger.ts'
+import type { IgnoreFile } from './filters.ts'
+
+/** A folder to be walked, or some files of it. Plain data: tasks go from lane to lane. */
+export interface FolderTask {
+  /** Absolute. */
+  path: string
+  /** Below the source argument, `/`-separated, '' at its top. */
+  dir: string
+  ignores: readonly IgnoreFile[]
+  /** Only these names, instead of all that lie there. */
+  only?: readonly string[]
+  /** Folders above, as `dev:inode`: followed links that lead back to one of them end there. */
+  above?: readonly string[]
+  /** A folder too large for one task goes on after this name, in the lane that has its names spooled. */
+  after?: string
+}
+
+/** One file that a folder's walk found. */
+export interface Member {
+  name: string
+  stamp: FileStamp
+  /** What the ledger remembers of this very file. */
+  kind?: Kind
+  digest?: Sha256
+  /** The places that the ledger knows to store it: bits of `Seen.stored`. */
+  places?: number
+  /** Already stored, and counted: it is here for the name that it gives its companions. */
+  stored?: true
+}
+
+/** Files of one folder to be looked at together. The members of a group share their stem, and so their counter. */
+export interface Batch {
+  folder: { path: string; dir: string; ledgerPath: string; stableInodes: boolean }
+  groups: Member[][]
+  files: number
+  bytes: number
+}
+
+/** How many assets came to which end, for those that nobody wants to hear of one by one. */
+export interface Tally {
+  found: number
+  foundBytes: number
+  uploaded: number
+  uploadedBytes: number
+  skipped: Partial<Record<SkipReason, number>>
+  failed: number
+  lyingExtensions: number
+  datedByMtime: number
+}
+
+export function emptyTally(): Tally {
+  return { found: 0, foundBytes: 0, uploaded: 0, uploadedBytes: 0, skipped: {}, failed: 0, lyingExtensions: 0, datedByMtime: 0 }
+}
+
+export function addTally(sum: Tally, more: Tally): void {
+  sum.found += more.found
+  sum.foundBytes += more.foundBytes
+  sum.uploaded += more.uploaded
+  sum.uploadedBytes += more.uploadedBytes
+  sum.failed += more.failed
+  sum.lyingExtensions += more.lyingExtensions
+  sum.datedByMtime += more.datedByMtime
+  for (const [reason, count] of Object.entries(more.skipped)) countSkip(sum, reason as SkipReason, count)
+}
+
+export function countSkip(tally: Tally, reason: SkipReason, count = 1): void {
+  tally.skipped[reason] = (tally.skipped[reason] ?? 0) + count
+}
+
+/** What a lane answers: counts for everything, events for what somebody wants to hear. */
+export interface Report {
+  tally: Tally
+  events: LuminaEvent[]
+}
+
+export interface Scanned extends Report {
+  folders: FolderTask[]
+  batches: Batch[]
+  /** The rest of the folder, for the same lane. */
+  rest?: FolderTask
+}

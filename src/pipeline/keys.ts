@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto'
+
+import type { Key, KeyRules } from '../client/destination.ts'
+import { bytesOf } from '../os-path.ts'
+
+/*
+ * Keys are safe everywhere, so that a library can move to any disk: no control character, none that Windows refuses, no
+ * bidirectional override that makes a name read as another, no reserved device name, no trailing dot or space. What is
+ * refused is percent-encoded byte by byte, and so is a percent sign that could be taken for an encoding: `decodeSegment` undoes it.
+ */
+const unsafe = /[\u0000-\u001f\u007f-\u009f<>:"\\|?*\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]|%(?=[0-9A-Fa-f]{2})/gu
+const reserved = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)/i
+const systemName = '.lumina'
+
+/** One path segment, or one name, as a key may hold it. Never empty, `.` or `..`, never longer than the rules allow. */
+export function encodeSegment(name: string, rules: KeyRules): string {
+  let safe = name.isWellFormed() ? name : encodeIllFormed(name)
+  safe = safe.replace(unsafe, percent)
+  if (rules.forbidden) safe = safe.replace(new RegExp(rules.forbidden, 'gu'), percent)
+  if (rules.asciiOnly) safe = safe.replace(/[^\u0020-\u007e]/gu, percent)
+  safe = safe.replace(reserved, (device) => percent(device[0] as string) + device.slice(1))
+  safe = safe.replace(/[. ]$/, percent)
+  if (safe === '') safe = '%'
+  if (safe.toLowerCase() === systemName) safe = `%2E${safe.slice(1)}`
+  return shorten(safe, rules.maxSegmentBytes)
+}
+
+/** What `encodeSegment` was given, unless it had to shorten it. */
+export function decodeSegment(segment: string): Buffer {
+  if (segment === '%') return Buffer.alloc(0)
+  const parts = segment.split(/%([0-9A-Fa-f]{2})/)
+  return Buffer.concat(parts.map((part, at) => (at % 2 === 0 ? Buffer.from(part) : Buffer.from(part, 'hex'))))
+}
+
+function percent(character: string): string {
+  return [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
+}
+
+function encodeIllFormed(name: string): string {
+  let safe = ''
+  for (const character of name) {
+    safe += character.isWellFormed() ? character : [...bytesOf(character)].map((byte) => `%${byte.toString(16).toUpperCase()}`).join('')
+  }
+  return safe
+}
+
+/** Cuts the stem, keeps the extension, and lets twelve digits of the name's digest keep two long names apart. */
+function shorten(segment: string, maxBytes: number): string {
+  if (Buffer.byteLength(segment) <= maxBytes) return segment
+  const { stem, ext } = splitExt(segment)
+  const mark = `~${createHash('sha256').update(segment).digest('hex').slice(0, 12)}`
+  const keptExt = Buffer.byteLength(ext) <= 16 ? ext : ''
+  return cutBytes(stem, maxBytes - mark.length - Buffer.byteLength(keptExt)) + mark + keptExt
+}
+
+/** At most `maxBytes` of UTF-8, never half a character nor half an encoding. */
+function cutBytes(text: string, maxBytes: number): string {
+  let bytes = 0
+  let end = 0
+  for (const character of text) {
+    bytes += Buffer.byteLength(character)
+    if (bytes > maxBytes) break
+    end += character.length
+  }
+  return text.slice(0, end).replace(/%[0-9A-Fa-f]?$/, '')
+}
+
+/** `ext` with its dot; a leading dot begins a stem, not an extension. */
+export function splitExt(name: string): { stem: string; ext: string } {
+  const dot = name.lastIndexOf('.')
+  return dot <= 0 ? { stem: name, ext: '' } : { stem: name.slice(0, dot), ext: name.slice(dot) }
+}
+
+/** The whole key from path segments that a layout made: empty ones, `.` and `..` fall away. */
+export function keyFrom(segments: readonly string[], rules: KeyRules): Key {
+  return segments
+    .filter((segment) => segment !== '' && segment !== '.' && segment !== '..')
+    .map((segment) => encodeSegment(segment, rules))
+    .join('/')
+}
+
+/** The key for the `counter`-th content that wants it: `a/IMG_1.jpg`, `a/IMG_1-2.jpg`, `a/IMG_1-3.jpg` ... */
+export function versioned(key: Key, counter: number, rules: KeyRules): Key {
+  if (counter === 1) return key
+  const slash = key.lastIndexOf('/')
+  const { stem, ext } = splitExt(key.slice(slash + 1))
+  const suffix = `-${counter}${ext}`
+  const room = rules.maxSegmentBytes - Buffer.byteLength(suffix)
+  return key.slice(0, slash + 1) + cutBytes(stem, room) + suffix
+}

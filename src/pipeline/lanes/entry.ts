@@ -1,0 +1,61 @@
+import { parentPort, workerData } from 'node:worker_threads'
+
+import { openCatalog, openDestination, openDry, type Place } from '../../client/open.ts'
+import { reportOf } from '../../errors.ts'
+import type { PipelineOptions } from '../options.ts'
+import { Lane } from './lane.ts'
+import type { FromLane, ToLane } from './messages.ts'
+import type { SharedState } from './shared.ts'
+
+/** What becomes of the batches of a run. */
+export type LaneTask = 'upload' | 'verify' | 'index'
+
+/** What a lane's thread is started with. */
+export interface LaneSettings {
+  index: number
+  options: PipelineOptions
+  stateDir: string
+  placeBit: number
+  place: Place
+  shared: SharedState
+  task: LaneTask
+}
+
+const settings = workerData as LaneSettings
+const port = parentPort
+if (!port) throw new Error('A lane runs in a worker thread.')
+
+const send = (message: FromLane): void => port.postMessage(message)
+const notice = (code: string, message: string): void => send({ event: { event: 'notice', code, message } })
+const stopping = new AbortController()
+const lane = new Lane({
+  ...settings,
+  ...(settings.options.dryRun
+    ? openDry(settings.place, settings.index)
+    : { destination: openDestination(settings.place, settings.index, notice), catalog: openCatalog(settings.place) }),
+  url: settings.place.target.url,
+  emit: (event) => send({ event }),
+  signal: stopping.signal,
+})
+
+port.on('message', (message: ToLane) => {
+  if (message.call === 'stop') stopping.abort()
+  else void answer(message)
+})
+
+async function answer(message: Exclude<ToLane, { call: 'stop' }>): Promise<void> {
+  const { id } = message
+  try {
+    switch (message.call) {
+      case 'scan':
+        return send({ id, result: lane.scan(message.tasks) })
+      case 'work':
+        return send({ id, result: await lane.work(message.batch) })
+      case 'close':
+        await lane.close()
+        return send({ id, result: undefined })
+    }
+  } catch (error) {
+    send({ id, error: reportOf(error) })
+  }
+}

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import type { CallContext, Catalog, Destination } from '../../client/destination.ts'
+import { reportOf } from '../../errors.ts'
+import type { Emit } from '../../events.ts'
+import { Ledger } from '../../state/ledger.ts'
+import { Volumes } from '../../state/volume.ts'
+import { addTally, emptyTally, type Batch, type FolderTask, type Scanned } from '../batch.ts'
+import { createFilters } from '../filters.ts'
+import { Arena } from '../inspect.ts'
+import type { Item } from '../item.ts'
+import { parseLayout } from '../layout.ts'
+import type { PipelineOptions } from '../options.ts'
+import { scanFolder, type ScanContext } from '../scan.ts'
+import { Spool } from '../spool.ts'
+import { work, type WorkContext, type Worked } from '../work.ts'
+import { checkpoint, spend, type SharedState } from './shared.ts'
+
+/** Files up to this size are read once into the lane's buffer, where sniffing, digest and transfer share them. */
+const heldBytes = 256 * 1024
+/** The small files of one batch; two batches of a lane are under way at once. */
+const arenaBytes = 1024 * 1024
+
+export interface LaneParts {
+  index: number
+  options: PipelineOptions
+  stateDir: string
+  /** The bit of this run's catalog in the ledger. */
+  placeBit: number
+  url: string
+  destination: Destination
+  catalog: Catalog
+  shared: SharedState
+  emit: Emit
+  signal: AbortSignal
+}
+
+/** Walks folders and takes batches from their bytes to their outcomes, one thread's worth of the run. */
+export class Lane {
+  readonly #parts: LaneParts
+  readonly #ledger: Ledger
+  readonly #spool = new Spool()
+  readonly #arenas: Arena[] = []
+  readonly #scan: ScanContext
+  readonly #work: WorkContext
+
+  constructor(parts: LaneParts) {
+    this.#parts = parts
+    this.#ledger = new Ledger(parts.stateDir)
+    const { options, placeBit: place, destination, catalog, url, shared, signal } = parts
+    this.#scan = {
+      options,
+      filters: createFilters(options.filters),
+      ledger: this.#ledger,
+      volumes: new Volumes(),
+      spool: this.#spool,
+      place,
+      heldBytes,
+      batchBytes: arenaBytes,
+    }
+    this.#work = {
+      options,
+      layout: parseLayout(options.layout),
+      destination,
+      catalog,
+      ledger: this.#ledger,
+      url,
+      place,
+      heldBytes,
+      nowMs: Date.now,
+      checkpoint: () => checkpoint(shared),
+      spend: (bytes) => spend(shared, bytes),
+      sleep: (ms) => sleep(ms, undefined, { signal }),
+      call: (item) => this.#call(item),
+    }
+  }
+
+  scan(tasks: readonly FolderTask[]): Scanned {
+    const all: Scanned = { tally: emptyTally(), events: [], folders: [], batches: [] }
+    for (const task of tasks) {
+      const { tally, events, folders, batches, rest } = scanFolder(task, this.#scan)
+      addTally(all.tally, tally)
+      all.events.push(...events)
+      all.folders.push(...folders)
+      all.batches.push(...batches)
+      if (rest) all.rest = rest
+    }
+    return all
+  }
+
+  async work(batch: Batch): Promise<Worked> {
+    const arena = this.#arenas.pop() ?? new Arena(arenaBytes)
+    try {
+      return await work(batch, arena, this.#work)
+    } finally {
+      this.#arenas.push(arena)
+      this.#parts.shared.sentBytes[this.#parts.index] = 0
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#ledger.close()
+    this.#spool.close()
+    await this.#parts.catalog.close()
+    await this.#parts.destination.close?.()
+  }
+
+  #call(item: Item): CallContext {
+    const { shared, signal, emit, index } = this.#parts
+    const { path, stamp } = item.file
+    return {
+      signal,
+      checkpoint: () => checkpoint(shared),
+      progress(sentBytes) {
+        shared.sentBytes[index] = sentBytes === stamp.bytes ? 0 : sentBytes
+      },
+      retrying(attempt, delayMs, error) {
+        const { code, message } = reportOf(error)
+        emit({ event: 'retrying', path, attempt, delayMs, code, message })
+      },
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import type { Key, KeyRules } from '../client/destination.ts'
+import type { Item } from './item.ts'
+import { encodeSegment, keyFrom, splitExt, versioned } from './keys.ts'
+import { uuidOf, type Layout, type TakenAt } from './layout.ts'
+
+export interface Naming {
+  layout: Layout
+  prefix: string
+  /** Of the batch's folder, below the source. */
+  dir: string
+  rules: KeyRules
+}
+
+/** Names the members of one group for the `counter`-th time: all with the same counter, sidecars after their photo. */
+export function nameGroup(group: readonly Item[], counter: number, naming: Naming): Map<Item, Key> {
+  const keys = new Map<Item, Key>()
+  for (const item of group) {
+    if (!item.sidecar) keys.set(item, versioned(baseKey(item, naming), counter, naming.rules))
+  }
+  for (const item of group) {
+    if (item.sidecar) keys.set(item, sidecarKey(item, counter, keys, naming))
+  }
+  return keys
+}
+
+/** The key that a content gets when nothing stands in its way. */
+export function baseKey(item: Item, { layout, prefix, dir, rules }: Naming): Key {
+  const { stem, ext } = splitExt(item.member.name)
+  const digest = item.digest ?? ''
+  const segments = layout.expand({
+    dir,
+    name: stem,
+    ext,
+    taken: takenOf(item),
+    camera: cameraOf(item),
+    digest,
+    // pairs stay pairs: one UUID for the group, from the content of its first photo
+    uuid: uuidOf(item.group.find(({ sidecar, digest: known }) => !sidecar && known !== undefined)?.digest ?? digest),
+  })
+  return keyFrom([...prefix.split('/'), ...segments], rules)
+}
+
+/** `IMG_1.jpg.xmp` beside `IMG_1-2.jpg` is `IMG_1-2.jpg.xmp`; `IMG_1.xmp` is `IMG_1-2.xmp`. */
+function sidecarKey(item: Item, counter: number, keys: ReadonlyMap<Item, Key>, naming: Naming): Key {
+  const { name } = item.member
+  const photos = item.group.filter(({ sidecar }) => !sidecar)
+  const whole = photos.find((photo) => begins(name, photo.member.name))
+  if (whole) return (keys.get(whole) as Key) + encodeSuffix(name.slice(whole.member.name.length), naming.rules)
+
+  const byStem = photos.find((photo) => begins(name, splitExt(photo.member.name).stem))
+  if (byStem) {
+    const { stem } = splitExt(byStem.member.name)
+    const key = keys.get(byStem) as Key
+    const slash = key.lastIndexOf('/') + 1
+    return key.slice(0, slash) + splitExt(key.slice(slash)).stem + encodeSuffix(name.slice(stem.length), naming.rules)
+  }
+  const photo = photos[0]
+  if (!photo) return versioned(baseKey(item, naming), counter, naming.rules)
+  const key = keys.get(photo) as Key
+  return key.slice(0, key.lastIndexOf('/') + 1) + versioned(encodeSegment(name, naming.rules), counter, naming.rules)
+}
+
+function encodeSuffix(suffix: string, rules: KeyRules): string {
+  return suffix === '' ? '' : encodeSegment(`x${suffix}`, rules).slice(1)
+}
+
+function begins(name: string, start: string): boolean {
+  return name.length >= start.length && name.slice(0, start.length).toLowerCase() === start.toLowerCase()
+}
+
+/** The counter that a stored member of the group got, so that late companions join it. */
+export function counterOf(key: Key, base: Key, rules: KeyRules): number {
+  const suffix = /-(\d{1,6})(\.[^./]*)?$/.exec(key)?.[1]
+  const counter = suffix === undefined ? 1 : Number(suffix)
+  return versioned(base, counter, rules) === key ? counter : 1
+}
+
+/** The group's date: pairs and sidecars lie in one folder, whichever of them tells it. */
+export function takenOf(item: Item): TakenAt {
+  const told = item.group.find(({ sidecar, taken }) => !sidecar && taken)?.taken ?? item.group.find(({ taken }) => taken)?.taken
+  return told ?? fromMtime(leadOf(item).file.stamp.mtimeUs / 1000)
+}
+
+export function isDatedByMtime(item: Item): boolean {
+  return item.group.every(({ taken }) => taken === undefined)
+}
+
+function cameraOf(item: Item): string {
+  return item.group.find(({ camera }) => camera !== undefined)?.camera ?? 'unknown camera'
+}
+
+function leadOf(item: Item): Item {
+  return item.group.find(({ sidecar }) => !sidecar) ?? item
+}
+
+function fromMtime(ms: number): TakenAt {
+  const date = new Date(ms)
+  return {
+    year: date.getFullYear(),
+    month: date.getMonth() + 1,
+    day: date.getDate(),
+    hour: date.getHours(),
+    minute: date.getMinutes(),
+    second: date.getSeconds(),
+  }
+}

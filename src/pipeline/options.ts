@@ -1,0 +1,31 @@
+/** What a run does, as plain data: the same for the main thread and for every lane. */
+export interface PipelineOptions {
+  readonly layout: string
+  readonly prefix: string
+  readonly onCollision: 'rename' | 'skip' | 'fail'
+  readonly filters: FilterOptions
+  readonly allFiles: boolean
+  readonly followSymlinks: boolean
+  /** Distrust what the ledger remembers of digests. */
+  readonly rehash: boolean
+  readonly dryRun: boolean
+  /** Somebody wants an event for each asset, not only totals and failures. */
+  readonly detail: boolean
+}
+
+export interface FilterOptions {
+  readonly include: readonly string[]
+  readonly exclude: readonly string[]
+  /** Lines in gitignore syntax, relative to each source. */
+  readonly ignoreLines: readonly string[]
+  readonly minBytes?: number
+  readonly maxBytes?: number
+  /** mtime, in milliseconds. */
+  readonly sinceMs?: number
+  readonly untilMs?: number
+  /** Capture date, in milliseconds of local time. */
+  readonly takenSinceMs?: number
+  readonly takenUntilMs?: number
+  /** Folders that are never entered: the destination's own. */
+  readonly skipFolders: readonly string[]
+}

@@ -1,0 +1,294 @@
+import { lstatSync, readdirSync, realpathSync, statSync, type Dirent, type Stats } from 'node:fs'
+
+import { systemCode } from '../errors.ts'
+import { isPhoto, classOf } from '../hash/kinds.ts'
+import { groupByCompanion } from '../media/companions.ts'
+import { nameOf, osPath } from '../os-path.ts'
+import type { Ledger, Seen } from '../state/ledger.ts'
+import { ledgerPath, type Volume, type Volumes } from '../state/volume.ts'
+import type { Batch, FolderTask, Member, Scanned } from './batch.ts'
+import { ignoreFileName, isLitter, withIgnoreFile, type Filters } from './filters.ts'
+import type { PipelineOptions } from './options.ts'
+import { Outcomes, unknownKind, type Found } from './outcomes.ts'
+import { sameStamp, sourceFailure, stampOf } from './source.ts'
+import type { Spool } from './spool.ts'
+
+/** A batch is what a lane reads, asks the catalog for and records at once: large enough to share a transaction, small enough to share out. */
+const batchFiles = 128
+/** A folder whose own size is beyond this holds some 20,000 names: they go through a file, not through memory. */
+const spoolFolderBytes = 1024 * 1024
+const spoolPage = 4096
+
+export interface ScanContext {
+  options: PipelineOptions
+  filters: Filters
+  ledger: Ledger
+  volumes: Volumes
+  spool: Spool
+  /** The bit of this run's catalog in `Seen.stored`. */
+  place: number
+  /** Contents up to this size share the lane's buffer, and so a batch. */
+  heldBytes: number
+  batchBytes: number
+}
+
+interface Entry {
+  name: string
+  /** Undefined where the directory does not tell. */
+  type: 'file' | 'folder' | 'link' | 'special' | undefined
+}
+
+/**
+ * Walks one folder: its files against what the ledger remembers, its folders as further tasks. What is unchanged and stored
+ * is counted and costs a stat; everything else comes back in batches. Sync calls throughout: 3.4 CPU s a million files
+ * against 12.3 for promises.
+ */
+export function scanFolder(task: FolderTask, ctx: ScanContext): Scanned {
+  return new Scan(task, ctx).run()
+}
+
+class Scan {
+  readonly #task: FolderTask
+  readonly #ctx: ScanContext
+  readonly #volume: Volume
+  readonly #ledgerPath: string
+  readonly #outcomes: Outcomes
+  readonly #folders: FolderTask[] = []
+  readonly #members: Member[] = []
+  #ignores: FolderTask['ignores']
+  #above: readonly string[] = []
+  #rest: FolderTask | undefined
+
+  constructor(task: FolderTask, ctx: ScanContext) {
+    this.#task = task
+    this.#ctx = ctx
+    this.#volume = ctx.volumes.at(task.path)
+    this.#ledgerPath = ledgerPath(task.path, this.#volume)
+    this.#outcomes = new Outcomes(ctx.options.detail)
+    this.#ignores = task.ignores
+  }
+
+  run(): Scanned {
+    try {
+      this.#walk()
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+      this.#failedFolder(error)
+    }
+    const { tally, events } = this.#outcomes
+    return { tally, events, folders: this.#folders, batches: this.#batches(), ...(this.#rest ? { rest: this.#rest } : {}) }
+  }
+
+  /** An unreadable folder is one failed asset, not the end. */
+  #failedFolder(error: unknown): void {
+    const { path, dir } = this.#task
+    this.#outcomes.failed({ path, name: dir, bytes: 0, kind: 'inode/directory' }, sourceFailure(error, path))
+  }
+
+  #walk(): void {
+    const task = this.#task
+    const seen = this.#remembered()
+    const entries = this.#entries()
+    let at = 0
+    for (const { name, type } of entries) {
+      if (type === 'folder') this.#folder(name)
+      else if (type === undefined || this.#wantsName(name, false)) {
+        if (task.only || task.after !== undefined || this.#rest) {
+          this.#visit(name, type, this.#ctx.ledger.file(this.#ledgerPath, name))
+          continue
+        }
+        while (at < seen.length && (seen[at] as Seen).name < name) at++
+        this.#visit(name, type, seen[at]?.name === name ? seen[at] : undefined)
+      }
+    }
+  }
+
+  /** In the order of the walk, which is not the order of bytes for names beyond the BMP. */
+  #remembered(): Seen[] {
+    if (this.#task.only || this.#task.after !== undefined) return []
+    const seen = this.#ctx.ledger.folder(this.#ledgerPath)
+    for (let at = 1; at < seen.length; at++) {
+      if ((seen[at] as Seen).name < (seen[at - 1] as Seen).name) return seen.toSorted(byName)
+    }
+    return seen
+  }
+
+  #entries(): Entry[] {
+    const { path, only, after } = this.#task
+    if (only) return only.map((name) => ({ name, type: undefined }))
+    if (after !== undefined) return this.#page(after)
+    const stats = statSync(osPath(path))
+    this.#above = this.#task.above ?? []
+    if (this.#ctx.options.followSymlinks) {
+      const self = `${stats.dev}:${stats.ino}`
+      // a link that leads back to a folder above: it is being walked already
+      if (this.#above.includes(self)) return []
+      this.#above = [...this.#above, self]
+    }
+    if (stats.size > spoolFolderBytes) {
+      this.#ctx.spool.fill(path)
+      return this.#page('')
+    }
+    const entries = readEntries(path)
+    if (entries.some(({ name }) => name === ignoreFileName)) this.#ignores = withIgnoreFile(path, this.#task.dir, this.#ignores)
+    return entries
+  }
+
+  /** The next names of a spooled folder, cut where a stem ends. */
+  #page(after: string): Entry[] {
+    const { path, dir } = this.#task
+    const names = this.#ctx.spool.page(path, after, spoolPage)
+    if (after === '' && names.length > 0) this.#ignores = withIgnoreFile(path, dir, this.#ignores)
+    const cut = names.length < spoolPage ? names.length : lastStemStart(names)
+    const last = names[cut - 1]
+    if (cut < names.length && last !== undefined) this.#rest = { ...this.#task, ignores: this.#ignores, above: this.#above, after: last }
+    return names.slice(0, cut).map((name) => ({ name, type: undefined }))
+  }
+
+  #folder(name: string): void {
+    const path = `${this.#task.path === '/' ? '' : this.#task.path}/${name}`
+    if (this.#ctx.options.filters.skipFolders.includes(path) || !this.#wantsName(name, true)) return
+    this.#folders.push({ path, dir: this.#below(name), ignores: this.#ignores, above: this.#above })
+  }
+
+  #wantsName(name: string, isFolder: boolean): boolean {
+    if (!this.#task.only && isLitter(name)) return false
+    if (!this.#ctx.filters.byName && this.#ignores.length === 0) return true
+    return this.#ctx.filters.wantsName(this.#below(name), isFolder, this.#ignores)
+  }
+
+  #below(name: string): string {
+    return this.#task.dir === '' ? name : `${this.#task.dir}/${name}`
+  }
+
+  #visit(name: string, type: Entry['type'], seen: Seen | undefined): void {
+    const path = `${this.#task.path === '/' ? '' : this.#task.path}/${name}`
+    try {
+      const stats = lstatSync(osPath(path))
+      if (type === undefined && stats.isDirectory()) {
+        if (!this.#task.only) this.#folder(name)
+        return
+      }
+      if (type === undefined && !this.#wantsName(name, false)) return
+      if (stats.isSymbolicLink()) return this.#link(name, path)
+      this.#file(name, path, stats, seen)
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error
+      this.#outcomes.failed({ path, name, bytes: 0, kind: unknownKind }, sourceFailure(error, path))
+    }
+  }
+
+  #link(name: string, path: string): void {
+    if (!this.#ctx.options.followSymlinks) {
+      this.#outcomes.skipped({ path, name, bytes: 0, kind: 'inode/symlink' }, 'symlink')
+      return
+    }
+    const stats = statSync(osPath(path))
+    if (stats.isDirectory()) {
+      const target = realpathSync(path)
+      if (this.#ctx.options.filters.skipFolders.includes(target)) return
+      this.#folders.push({ path: target, dir: this.#below(name), ignores: this.#ignores, above: this.#above })
+      return
+    }
+    this.#file(name, path, stats, undefined)
+  }
+
+  #file(name: string, path: string, stats: Stats, seen: Seen | undefined): void {
+    if (!stats.isFile()) {
+      this.#outcomes.skipped({ path, name, bytes: 0, kind: specialKind(stats) }, 'special-file')
+      return
+    }
+    if (this.#ctx.filters.byStat && !this.#ctx.filters.wantsStat(stats.size, stats.mtimeMs)) return
+    const stamp = stampOf(stats, this.#volume.stableInodes)
+    if (stamp.bytes === 0) {
+      this.#outcomes.skipped({ path, name, bytes: 0, kind: 'inode/x-empty' }, 'empty')
+      return
+    }
+    const unchanged = seen !== undefined && !this.#ctx.options.rehash && sameStamp(seen, stamp)
+    if (!unchanged || seen.kind === undefined) {
+      this.#members.push({ name, stamp })
+      return
+    }
+    const found: Found = { path, name, bytes: stamp.bytes, kind: seen.kind }
+    if ((seen.stored & this.#ctx.place) !== 0) {
+      this.#outcomes.skipped(found, 'already-there')
+      this.#members.push({ name, stamp, kind: seen.kind, places: seen.stored, stored: true })
+    } else if (this.#neverGoes(seen.kind)) {
+      this.#outcomes.skipped(found, 'not-a-photo')
+    } else {
+      const digest = this.#ctx.ledger.digest(this.#ledgerPath, name)
+      this.#members.push({ name, stamp, kind: seen.kind, places: seen.stored, ...(digest === undefined ? {} : { digest }) })
+    }
+  }
+
+  /** A sidecar goes with its photo, so its kind alone decides nothing. */
+  #neverGoes(kind: string): boolean {
+    return !this.#ctx.options.allFiles && !isPhoto(kind) && classOf(kind) !== 'sidecar'
+  }
+
+  /** Groups that have something to do, with their stored members for the name they give. */
+  #batches(): Batch[] {
+    if (this.#members.every(({ stored }) => stored)) return []
+    const byName = new Map(this.#members.map((member) => [member.name, member]))
+    const groups = groupByCompanion(this.#members.map(({ name }) => name))
+      .map((names) => names.map((name) => byName.get(name) as Member))
+      .filter((members) => members.some(({ stored }) => !stored))
+    const batches: Batch[] = []
+    let batch: Batch | undefined
+    let held = 0
+    for (const members of groups) {
+      const bytes = members.reduce((sum, { stamp }) => sum + (stamp.bytes <= this.#ctx.heldBytes ? stamp.bytes : 0), 0)
+      if (!batch || batch.files + members.length > batchFiles || held + bytes > this.#ctx.batchBytes) {
+        batch = this.#newBatch()
+        batches.push(batch)
+        held = 0
+      }
+      batch.groups.push(members)
+      batch.files += members.length
+      batch.bytes += members.reduce((sum, { stamp }) => sum + stamp.bytes, 0)
+      held += bytes
+    }
+    return batches
+  }
+
+  #newBatch(): Batch {
+    const { path, dir } = this.#task
+    return { folder: { path, dir, ledgerPath: this.#ledgerPath, stableInodes: this.#volume.stableInodes }, groups: [], files: 0, bytes: 0 }
+  }
+}
+
+function readEntries(path: string): Entry[] {
+  const entries = readdirSync(osPath(path) as string, { withFileTypes: true })
+  // U+FFFD stands for bytes that are no UTF-8: then, and only then, the names are read again as bytes
+  if (entries.some(({ name }) => name.includes('\ufffd'))) {
+    const raw = readdirSync(osPath(path), { withFileTypes: true, encoding: 'buffer' })
+    return raw.map((entry) => ({ name: nameOf(entry.name), type: typeOf(entry) })).toSorted(byName)
+  }
+  return entries.map((entry) => ({ name: entry.name, type: typeOf(entry) })).toSorted(byName)
+}
+
+function typeOf(entry: Dirent | Dirent<Buffer<ArrayBuffer>>): Entry['type'] {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'folder'
+  if (entry.isSymbolicLink()) return 'link'
+  return entry.isFIFO() || entry.isSocket() || entry.isBlockDevice() || entry.isCharacterDevice() ? 'special' : undefined
+}
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+}
+
+function specialKind(stats: Stats): string {
+  if (stats.isFIFO()) return 'inode/fifo'
+  if (stats.isSocket()) return 'inode/socket'
+  return stats.isBlockDevice() ? 'inode/blockdevice' : 'inode/chardevice'
+}
+
+/** Where the last run of names with one stem begins; its rest may be on the next page. */
+function lastStemStart(names: readonly string[]): number {
+  const stem = (name: string): string => (/^[^.]+/.exec(name)?.[0] ?? name).toLowerCase()
+  const last = stem(names.at(-1) as string)
+  let start = names.length - 1
+  while (start > 0 && stem(names[start - 1] as string) === last) start--
+  return start === 0 ? names.length : start
+}

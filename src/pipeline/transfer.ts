@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto'
+
+import type { CallContext, Destination, Key, ResumeToken, Sha256, Source } from '../client/destination.ts'
+import { LuminaError } from '../errors.ts'
+import type { Ledger } from '../state/ledger.ts'
+import type { Item } from './item.ts'
+import { unknownKind } from './outcomes.ts'
+import { heldSource, withSource, type FileSource } from './source.ts'
+
+export interface TransferContext {
+  destination: Destination
+  ledger: Ledger
+  url: string
+  nowMs: () => number
+  call: (item: Item) => CallContext
+}
+
+/** Reads a file whole for its digest alone. */
+export async function digestFile(item: Item, ctx: TransferContext): Promise<Sha256> {
+  return withSource(item.file, item.kind ?? unknownKind, undefined, async (source) => source.finishHash(() => ctx.call(item).checkpoint()))
+}
+
+/**
+ * Sends a file's bytes and takes its digest in the same pass; they have no name yet. A transfer of this very file that was begun
+ * before goes on where the destination says it stopped.
+ */
+export async function stage(item: Item, key: Key, ctx: TransferContext): Promise<void> {
+  const resumable = ctx.destination.resumable as NonNullable<Destination['resumable']>
+  const call = ctx.call(item)
+  const { path, stamp } = item.file
+  const remembers = stamp.bytes >= resumable.minBytes
+  await withSource(item.file, item.kind ?? unknownKind, item.digest, async (source) => {
+    const begun = remembers ? ctx.ledger.transfer(path, ctx.url, stamp) : undefined
+    let offset = begun && (await resumable.offset(begun, source, call))
+    const token = begun && offset !== undefined ? begun : await begin(item, key, source, ctx)
+    item.staged = token
+    offset ??= 0
+    while (offset < stamp.bytes) {
+      const held: number = await resumable.append(token, source, offset, call)
+      if (held <= offset) throw new LuminaError('io', `${ctx.destination.name} takes no more of ${path}.`, { retry: 'transient' })
+      offset = held
+    }
+    item.digest = source.finishHash(() => call.checkpoint())
+  })
+}
+
+async function begin(item: Item, key: Key, source: FileSource, ctx: TransferContext): Promise<ResumeToken> {
+  const resumable = ctx.destination.resumable as NonNullable<Destination['resumable']>
+  const { path, stamp } = item.file
+  const token = await resumable.begin(key, source, ctx.call(item))
+  if (stamp.bytes >= resumable.minBytes) ctx.ledger.begin(path, ctx.url, stamp, token, ctx.nowMs())
+  return token
+}
+
+/** Gives the content its name: from what is staged, from the lane's buffer, or straight from the file. */
+export async function store(item: Item, key: Key, ctx: TransferContext): Promise<void> {
+  const { destination } = ctx
+  const call = ctx.call(item)
+  const digest = item.digest as Sha256
+  const { bytes, mtimeUs } = item.file.stamp
+  const resumable = destination.resumable
+  if (item.held) {
+    await destination.put(key, heldSource(item.held, item.kind ?? unknownKind, mtimeUs / 1000, digest), call)
+    return
+  }
+  if (resumable && !item.staged && bytes >= resumable.minBytes) await stage(item, key, ctx)
+  if (resumable && item.staged) {
+    await resumable.finish(item.staged, key, described(item), call)
+    item.staged = undefined
+    ctx.ledger.finish(item.file.path, ctx.url)
+    return
+  }
+  await withSource(item.file, item.kind ?? unknownKind, digest, (source) => destination.put(key, source, call))
+}
+
+/** Lets go of staged bytes that are not needed, or keeps them for another day. */
+export async function unstage(item: Item, keep: boolean, ctx: TransferContext): Promise<void> {
+  const { resumable } = ctx.destination
+  if (!item.staged || !resumable) return
+  if (keep && item.file.stamp.bytes >= resumable.minBytes) return
+  const token = item.staged
+  item.staged = undefined
+  await resumable.abort(token, ctx.call(item))
+  ctx.ledger.finish(item.file.path, ctx.url)
+}
+
+/** Whether what lies under `key` is this very content. */
+export async function holds(key: Key, item: Item, ctx: TransferContext): Promise<boolean> {
+  const { destination } = ctx
+  const call = ctx.call(item)
+  const there = await destination.stat(key, call)
+  if (!there || there.bytes !== item.file.stamp.bytes) return false
+  if (there.digest !== undefined) return there.digest === item.digest
+  return (await storedDigest(destination, key, call)) === item.digest
+}
+
+/** Reads back what is stored, and hashes it; undefined when it can't be read. */
+export async function storedDigest(destination: Destination, key: Key, call: CallContext): Promise<Sha256 | undefined> {
+  if (!destination.get) return undefined
+  const sha256 = createHash('sha256')
+  try {
+    for await (const chunk of destination.get(key, 0, call)) {
+      call.checkpoint()
+      sha256.update(chunk)
+    }
+  } catch (error) {
+    if (error instanceof LuminaError && error.code === 'not-found') return undefined
+    throw error
+  }
+  return sha256.digest('hex')
+}
+
+/** A source for what is already at the destination: its bytes are not asked for again. */
+function described(item: Item): Source {
+  const { bytes, mtimeUs } = item.file.stamp
+  return {
+    bytes,
+    kind: item.kind ?? unknownKind,
+    modifiedMs: mtimeUs / 1000,
+    ...(item.digest === undefined ? {} : { digest: item.digest }),
+    read() {
+      throw new LuminaError('bug', 'A finished transfer was read again.')
+    },
+  }
+}

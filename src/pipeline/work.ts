@@ -1,0 +1,433 @@
+import { lstatSync, statSync } from 'node:fs'
+
+import type { Catalog, CatalogEntry, Claim, ClaimAnswer, Key } from '../client/destination.ts'
+import { endsRun, LuminaError, reportOf, systemCode, type ErrorReport } from '../errors.ts'
+import { classOf, isPhoto } from '../hash/kinds.ts'
+import { osPath } from '../os-path.ts'
+import type { Remembered } from '../state/ledger.ts'
+import { describe } from './describe.ts'
+import type { Batch, Report } from './batch.ts'
+import { inspect, type Arena } from './inspect.ts'
+import { itemsOf, type Item } from './item.ts'
+import { baseKey, counterOf, isDatedByMtime, nameGroup, takenOf, type Naming } from './name.ts'
+import type { Layout } from './layout.ts'
+import type { PipelineOptions } from './options.ts'
+import { Outcomes, unknownKind } from './outcomes.ts'
+import { changed, sourceFailure, stampOf } from './source.ts'
+import { digestFile, holds, stage, store, unstage, type TransferContext } from './transfer.ts'
+
+/** A file that changes under every look is somebody's open document. */
+const readAttempts = 3
+/** How long a content that another transfer has claimed is left alone before it is asked for again. */
+const heldPauseMs = { first: 20, longest: 1000 }
+
+export interface WorkContext extends TransferContext {
+  options: PipelineOptions
+  layout: Layout
+  catalog: Catalog
+  /** The bit of this run's catalog in the ledger. */
+  place: number
+  heldBytes: number
+  /** Throws once the run was told to stop. */
+  checkpoint: () => void
+  /** Called once for each content that is about to be sent. @throws `limit` */
+  spend: (bytes: number) => void
+  sleep: (ms: number) => Promise<void>
+}
+
+export interface Worked extends Report {
+  /** What ends the run; the assets that it kept from their end are told as interrupted. */
+  fatal?: ErrorReport
+}
+
+/** Takes a batch from its bytes to its outcomes: inspect → skip known → stage → name and claim → store → record. */
+export async function work(batch: Batch, arena: Arena, ctx: WorkContext): Promise<Worked> {
+  return new Work(batch, arena, ctx).run()
+}
+
+class Work {
+  readonly #batch: Batch
+  readonly #arena: Arena
+  readonly #ctx: WorkContext
+  readonly #items: Item[]
+  readonly #outcomes: Outcomes
+  readonly #remember: Remembered[] = []
+  readonly #naming: Naming
+
+  constructor(batch: Batch, arena: Arena, ctx: WorkContext) {
+    this.#batch = batch
+    this.#arena = arena
+    this.#ctx = ctx
+    this.#items = itemsOf(batch)
+    this.#outcomes = new Outcomes(ctx.options.detail)
+    this.#naming = { layout: ctx.layout, prefix: ctx.options.prefix, dir: batch.folder.dir, rules: ctx.destination.traits.keyRules }
+  }
+
+  async run(): Promise<Worked> {
+    let fatal: ErrorReport | undefined
+    try {
+      await this.#stages()
+    } catch (error) {
+      fatal = reportOf(error)
+    }
+    await this.#letGo(fatal?.code === 'limit' ? 'limit' : 'interrupted')
+    if (!this.#ctx.options.dryRun) this.#ctx.ledger.remember(this.#batch.folder.ledgerPath, this.#remember)
+    this.#arena.clear()
+    const { tally, events } = this.#outcomes
+    return { tally, events, ...(fatal ? { fatal } : {}) }
+  }
+
+  async #stages(): Promise<void> {
+    await this.#each((item) => this.#inspect(item))
+    this.#decideKinds()
+    await this.#skipKnown()
+    await this.#each((item) => this.#describe(item))
+    this.#filterByDate()
+    await this.#each((item) => this.#bytesFirst(item))
+    await this.#storeAll()
+  }
+
+  get #open(): Item[] {
+    return this.#items.filter(({ done }) => !done)
+  }
+
+  /** Runs `step` for each open item. An asset's failure is its outcome; what would meet every asset is thrown. */
+  async #each(step: (item: Item) => Promise<void> | void): Promise<void> {
+    for (const item of this.#open) {
+      this.#ctx.checkpoint()
+      try {
+        await step(item)
+      } catch (error) {
+        await this.#fail(item, error)
+      }
+    }
+  }
+
+  async #fail(item: Item, error: unknown): Promise<void> {
+    if (isStop(error)) throw error
+    this.#outcomes.failed(item.found, error)
+    item.done = true
+    await unstage(item, true, this.#ctx)
+    if (endsRun(error)) throw error
+  }
+
+  async #inspect(item: Item): Promise<void> {
+    // the ledger told kind and digest, and nothing has touched the file since
+    if (item.kind !== undefined && item.digest !== undefined) return
+    await this.#rereading(item, () => inspect(item, this.#arena, this.#ctx.heldBytes, this.#ctx.options.allFiles))
+  }
+
+  /** Looks again at a file that changed while it was read. */
+  async #rereading(item: Item, read: () => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await read()
+      } catch (error) {
+        const changedNow = error instanceof LuminaError && error.code === 'changed-while-reading'
+        if (!changedNow || attempt === readAttempts) throw error
+        await unstage(item, false, this.#ctx)
+        item.digest = undefined
+        item.held = undefined
+        this.#restat(item)
+      }
+    }
+  }
+
+  #restat(item: Item): void {
+    try {
+      const look = this.#ctx.options.followSymlinks ? statSync : lstatSync
+      const stats = look(osPath(item.file.path))
+      if (!stats.isFile()) throw changed(item.file.path)
+      item.file.stamp = stampOf(stats, item.file.stableInodes)
+      item.found = { ...item.found, bytes: item.file.stamp.bytes }
+    } catch (error) {
+      throw systemCode(error) === undefined ? error : sourceFailure(error, item.file.path)
+    }
+  }
+
+  /** A sidecar goes with its photo; without one it is not a photo. */
+  #decideKinds(): void {
+    for (const item of this.#open) {
+      const photoBeside = item.group.some((other) => other !== item && isPhoto(other.kind))
+      const kind = item.kind ?? unknownKind
+      item.sidecar = classOf(kind) === 'sidecar' && photoBeside
+      if (item.file.stamp.bytes === 0) this.#skip(item, 'empty')
+      else if (!this.#ctx.options.allFiles && !isPhoto(kind) && !item.sidecar) {
+        this.#skip(item, 'not-a-photo')
+        this.#remembered(item, 0)
+      }
+    }
+  }
+
+  #skip(item: Item, reason: Parameters<Outcomes['skipped']>[1], key?: Key): void {
+    this.#outcomes.skipped(item.found, reason, key)
+    item.done = true
+  }
+
+  async #skipKnown(): Promise<void> {
+    const asked = this.#open.filter(({ digest, sidecar }) => digest !== undefined && !sidecar)
+    const known = await this.#ctx.catalog.known(asked.map(({ digest }) => digest as string))
+    for (const item of asked) {
+      const key = known.get(item.digest as string)
+      if (key !== undefined) this.#alreadyThere(item, key)
+    }
+  }
+
+  #alreadyThere(item: Item, key: Key): void {
+    if (item.digest !== undefined) this.#outcomes.hashed(item.file.path, item.digest)
+    this.#skip(item, 'already-there', key)
+    this.#remembered(item, this.#ctx.place)
+  }
+
+  #remembered(item: Item, place: number): void {
+    const { member, file, kind, digest } = item
+    this.#remember.push({ ...file.stamp, name: member.name, kind, digest, stored: (member.places ?? 0) | place })
+  }
+
+  async #describe(item: Item): Promise<void> {
+    const { takenSinceMs, takenUntilMs } = this.#ctx.options.filters
+    if (!this.#ctx.layout.asksMetadata && takenSinceMs === undefined && takenUntilMs === undefined) return
+    await describe(item)
+    // a stored photo of the group tells the date as well as one that is to be stored
+    for (const other of item.group) if (other.done && other.member.stored && !other.taken) await describe(other).catch(ignoreUnreadable)
+  }
+
+  #filterByDate(): void {
+    const { takenSinceMs = Number.NEGATIVE_INFINITY, takenUntilMs = Number.POSITIVE_INFINITY } = this.#ctx.options.filters
+    if (takenSinceMs === Number.NEGATIVE_INFINITY && takenUntilMs === Number.POSITIVE_INFINITY) return
+    for (const item of this.#open) {
+      const { year, month, day, hour, minute, second } = takenOf(item)
+      const takenMs = new Date(year, month - 1, day, hour, minute, second).getTime()
+      if (takenMs < takenSinceMs || takenMs > takenUntilMs) this.#skip(item, 'excluded-by-date')
+    }
+  }
+
+  /**
+   * Large files: where the destination gives the name last and nothing like the content is known, it is copied and hashed in one
+   * pass; else it is hashed first, so that what is known is not sent.
+   */
+  async #bytesFirst(item: Item): Promise<void> {
+    if (item.digest !== undefined) return
+    const { bytes } = item.file.stamp
+    const { traits, resumable, name } = this.#ctx.destination
+    if (bytes > traits.maxObjectBytes) {
+      throw new LuminaError('too-large', `${item.file.path} is larger than ${name} can hold (${bytes} > ${traits.maxObjectBytes} bytes).`)
+    }
+    const onePass = resumable !== undefined && traits.keyAtFinish && !(await this.#resembles(item))
+    if (onePass) this.#ctx.spend(bytes)
+    await this.#rereading(item, async () => {
+      if (onePass) await stage(item, '', this.#ctx)
+      else item.digest = await digestFile(item, this.#ctx)
+    })
+  }
+
+  async #resembles(item: Item): Promise<boolean> {
+    if (item.head === undefined || !this.#ctx.catalog.resembling) return true
+    const [resembles = true] = await this.#ctx.catalog.resembling([{ bytes: item.file.stamp.bytes, head: item.head }])
+    return resembles
+  }
+
+  /** Claims, stores and records, round by round, until every item has its outcome. */
+  async #storeAll(): Promise<void> {
+    const counters = new Map<Item[], number>()
+    let pauseMs = heldPauseMs.first
+    for (let open = this.#open; open.length > 0; open = this.#open) {
+      this.#ctx.checkpoint()
+      const wants = await this.#wants(open, counters)
+      const answers = await this.#ctx.catalog.claim(wants.map(({ claim }) => claim))
+      const granted = await this.#settle(wants, answers, counters)
+      await this.#storeGranted(granted, counters)
+      const waiting = wants.length > 0 && answers.every(({ answer }) => answer === 'held')
+      if (!waiting) continue
+      await this.#ctx.sleep(pauseMs)
+      pauseMs = Math.min(pauseMs * 2, heldPauseMs.longest)
+    }
+  }
+
+  async #wants(open: readonly Item[], counters: Map<Item[], number>): Promise<Want[]> {
+    const wants: Want[] = []
+    for (const group of new Set(open.map(({ group: own }) => own))) {
+      const counter = counters.get(group) ?? (await this.#firstCounter(group))
+      counters.set(group, counter)
+      const keys = nameGroup(group, counter, this.#naming)
+      for (const item of group) {
+        if (item.done) continue
+        const { digest, sidecar } = item
+        wants.push({ item, claim: { key: keys.get(item) as Key, digest: digest as string, sidecar } })
+      }
+    }
+    return wants
+  }
+
+  /** Pairs stay pairs: companions of something stored take its counter, new ones the first that is free for all of them. */
+  async #firstCounter(group: Item[]): Promise<number> {
+    const stored = group.find(({ member, sidecar }) => member.stored && !sidecar)
+    if (stored) {
+      const digest = this.#ctx.ledger.digest(this.#batch.folder.ledgerPath, stored.member.name)
+      stored.digest = digest
+      const key = digest && (await this.#ctx.catalog.known([digest])).get(digest)
+      return key ? counterOf(key, baseKey(stored, this.#naming), this.#naming.rules) : 1
+    }
+    if (group.length === 1) return 1
+    for (let counter = 1; ; counter++) {
+      this.#ctx.checkpoint()
+      const keys = nameGroup(group, counter, this.#naming)
+      let free = true
+      for (const item of group) {
+        const key = keys.get(item) as Key
+        const call = this.#ctx.call(item)
+        if (!item.done && (await this.#ctx.destination.stat(key, call)) && !(await holds(key, item, this.#ctx))) free = false
+      }
+      if (free) return counter
+    }
+  }
+
+  /** Acts on the answers of the catalog; returns what may be stored now. */
+  async #settle(wants: readonly Want[], answers: readonly ClaimAnswer[], counters: Map<Item[], number>): Promise<Want[]> {
+    const granted: Want[] = []
+    const takenGroups = new Set<Item[]>()
+    for (const [at, want] of wants.entries()) {
+      const answer = answers[at] as ClaimAnswer
+      switch (answer.answer) {
+        case 'granted':
+          granted.push(want)
+          break
+        case 'known':
+          this.#alreadyThere(want.item, answer.key)
+          await unstage(want.item, false, this.#ctx)
+          break
+        case 'key-taken':
+          takenGroups.add(want.item.group)
+          break
+        case 'held':
+          want.item.waits = true
+          break
+      }
+    }
+    const ahead = granted.filter(({ item }) => !takenGroups.has(item.group))
+    await this.#ctx.catalog.release(granted.filter(({ item }) => takenGroups.has(item.group)).map(({ claim }) => claim))
+    for (const group of takenGroups) await this.#collided(group, counters)
+    return ahead
+  }
+
+  /** Another content has the name that a member of this group wants. */
+  async #collided(group: Item[], counters: Map<Item[], number>): Promise<void> {
+    const open = group.filter(({ done }) => !done)
+    switch (this.#ctx.options.onCollision) {
+      case 'rename':
+        counters.set(group, (counters.get(group) ?? 1) + 1)
+        return
+      case 'skip':
+        for (const item of open) this.#skip(item, 'collision')
+        break
+      case 'fail':
+        for (const item of open) {
+          const error = new LuminaError('key-taken', `The name of ${item.file.path} belongs to another content at the destination.`, {
+            hint: 'Use --on-collision rename to store it beside that one.',
+          })
+          await this.#fail(item, error)
+        }
+    }
+    for (const item of open) await unstage(item, false, this.#ctx)
+  }
+
+  async #storeGranted(granted: readonly Want[], counters: Map<Item[], number>): Promise<void> {
+    if (granted.length === 0) return
+    const results = await Promise.all(granted.map((want) => this.#storeOne(want)))
+    const stored = results.filter((result) => result.result === 'stored' || result.result === 'adopted')
+    const released = results.filter((result) => result.result === 'taken' || result.result === 'failed')
+    if (stored.length > 0) await this.#ctx.catalog.record(stored.map(({ want }) => this.#entry(want)))
+    for (const { want, result } of stored) this.#stored(want, result === 'adopted')
+    await this.#ctx.catalog.release(released.map(({ want }) => want.claim))
+    for (const group of new Set(released.filter(({ result }) => result === 'taken').map(({ want }) => want.item.group))) {
+      await this.#collided(group, counters)
+    }
+    for (const { want, error } of released) if (error !== undefined) await this.#fail(want.item, error)
+  }
+
+  async #storeOne(want: Want): Promise<Stored> {
+    const { item, claim } = want
+    try {
+      if (!item.staged) this.#ctx.spend(item.file.stamp.bytes)
+      await store(item, claim.key, this.#ctx)
+      return { want, result: 'stored' }
+    } catch (error) {
+      if (!(error instanceof LuminaError) || error.code !== 'key-taken') return { want, result: 'failed', error }
+    }
+    try {
+      const adopted = await holds(claim.key, item, this.#ctx)
+      if (adopted) await unstage(item, false, this.#ctx)
+      return { want, result: adopted ? 'adopted' : 'taken' }
+    } catch (error) {
+      return { want, result: 'failed', error }
+    }
+  }
+
+  #entry({ item, claim }: Want): CatalogEntry {
+    const { bytes, mtimeUs } = item.file.stamp
+    const { taken, camera, head } = item
+    return {
+      ...claim,
+      bytes,
+      kind: item.kind ?? unknownKind,
+      name: item.member.name,
+      modifiedMs: mtimeUs / 1000,
+      ...(head === undefined ? {} : { head }),
+      ...(taken === undefined ? {} : { takenAt: isoOf(taken) }),
+      ...(camera === undefined ? {} : { camera }),
+    }
+  }
+
+  #stored({ item, claim }: Want, adopted: boolean): void {
+    if (adopted) {
+      this.#alreadyThere(item, claim.key)
+      return
+    }
+    this.#outcomes.hashed(item.file.path, claim.digest)
+    this.#outcomes.uploaded(item.found, claim.key, claim.digest, this.#ctx.options.dryRun)
+    item.done = true
+    if (this.#ctx.layout.asksDate && isDatedByMtime(item)) this.#outcomes.tally.datedByMtime++
+    this.#remembered(item, this.#ctx.place)
+  }
+
+  /** Ends what the run's end has left open: resumable bytes stay for another day, everything else is let go. */
+  async #letGo(reason: 'interrupted' | 'limit'): Promise<void> {
+    for (const item of this.#open) {
+      if (item.waits) this.#outcomes.failed(item.found, stillHeld(item))
+      else this.#outcomes.skipped(item.found, reason)
+      item.done = true
+      await unstage(item, true, this.#ctx).catch(() => undefined)
+    }
+  }
+}
+
+/** What ends the run without being anybody's failure. */
+function isStop(error: unknown): boolean {
+  return error instanceof LuminaError && (error.code === 'interrupted' || error.code === 'limit')
+}
+
+interface Want {
+  item: Item
+  claim: Claim
+}
+
+interface Stored {
+  want: Want
+  result: 'stored' | 'adopted' | 'taken' | 'failed'
+  error?: unknown
+}
+
+function stillHeld({ file }: Item): LuminaError {
+  return new LuminaError('held', `Another run was still sending the content of ${file.path} when this one ended.`, {
+    hint: 'Run the same command again: it is stored by then, or free to be.',
+  })
+}
+
+function isoOf({ year, month, day, hour, minute, second }: NonNullable<Item['taken']>): string {
+  const two = (value: number): string => String(value).padStart(2, '0')
+  return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${two(hour)}:${two(minute)}:${two(second)}`
+}
+
+function ignoreUnreadable(error: unknown): void {
+  if (!(error instanceof LuminaError)) throw error
+}
