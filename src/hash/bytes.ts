@@ -41,3 +41,18 @@ export function latin1(from: Uint8Array, start: number, end: number): string {
 export function indexOf(from: Uint8Array, characters: string, start = 0, end = from.length): number {
   return Buffer.from(from.buffer, from.byteOffset, Math.min(end, from.length)).indexOf(characters, start, 'latin1')
 }
+
+/**
+ * The first `limit` bytes as text without a byte order mark, by which UTF-16 is known; one character a byte otherwise, since
+ * ASCII reads the same there.
+ */
+export function decodedText(from: Uint8Array, limit: number): string {
+  const even = Math.min(from.length, limit) & ~1
+  if (from[0] === 0xff && from[1] === 0xfe) return utf16le(from.subarray(2, even))
+  if (from[0] === 0xfe && from[1] === 0xff) return utf16le(Buffer.from(from.subarray(2, even)).swap16())
+  return latin1(from, from[0] === 0xef && from[1] === 0xbb && from[2] === 0xbf ? 3 : 0, limit)
+}
+
+function utf16le(from: Uint8Array): string {
+  return Buffer.from(from.buffer, from.byteOffset, from.byteLength).toString('utf16le')
+}

@@ -12,7 +12,7 @@ const MP_ENTRY_BYTES = 16
  * Calls `visit(marker, start, end)` for each marker segment before the scan, with its payload's bounds, until it returns true.
  * `end` may lie beyond the head.
  */
-export function eachSegment(head: Uint8Array, visit: (marker: number, start: number, end: number) => boolean): void {
+function eachSegment(head: Uint8Array, visit: (marker: number, start: number, end: number) => boolean): void {
   for (let at = 2; at + 4 <= head.length && head[at] === 0xff;) {
     const marker = head[at + 1]!
     if (marker === 0xff) {

@@ -1,4 +1,4 @@
-import { latin1 } from './bytes.ts'
+import { decodedText, latin1 } from './bytes.ts'
 import type { Kind } from './kinds.ts'
 
 /** How far into a text its root element or its telling field is looked for. Takeout's stand after a free description. */
@@ -12,7 +12,7 @@ const CAMERA_CLIP = /<(?:NonRealTimeMeta|P2Main|ClipContent|CanonXFClip)[\s>]/
 
 /** The kind of a sidecar or another structured text; undefined for prose and for binary. */
 export function textKind(head: Uint8Array): Kind | undefined {
-  const text = decoded(head)
+  const text = decodedText(head, TEXT_HEAD_BYTES)
   const first = text.search(/\S/)
   if (first === -1) return undefined
   if (text[first] === '<') return markupKind(text)
@@ -22,21 +22,6 @@ export function textKind(head: Uint8Array): Kind | undefined {
 /** Apple's adjustments as a binary property list (`bplist00`). */
 export function binaryPropertyListKind(head: Uint8Array): Kind | undefined {
   return ADJUSTMENTS.test(latin1(head, 0, TEXT_HEAD_BYTES)) ? 'application/x-apple-adjustments+xml' : undefined
-}
-
-/** The beginning as text without its byte order mark; the ASCII names that are looked for read the same in UTF-8 and latin1. */
-function decoded(head: Uint8Array): string {
-  if (head[0] === 0xff && head[1] === 0xfe) return utf16(head)
-  if (head[0] === 0xfe && head[1] === 0xff) return utf16(Buffer.from(head.subarray(0, evenHead(head))).swap16())
-  return latin1(head, head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0, TEXT_HEAD_BYTES)
-}
-
-function utf16(head: Uint8Array): string {
-  return Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('utf16le', 2, evenHead(head))
-}
-
-function evenHead(head: Uint8Array): number {
-  return Math.min(head.length, TEXT_HEAD_BYTES) & ~1
 }
 
 function markupKind(text: string): Kind | undefined {
