@@ -15,8 +15,17 @@ export type SkipReason =
   | 'limit'
   | 'interrupted'
 
+/** Why a source file must not be wiped. */
+export type NotStoredReason =
+  | 'unknown' // its content is in no catalog entry
+  | 'missing' // the catalog has it, the destination has not
+  | 'rotten' // what is stored under its key is another content
+  | 'unreadable'
+  | Exclude<SkipReason, 'already-there' | 'collision'>
+
 export interface Totals {
   found: number
+  /** Uploaded, verified or indexed, as the command has it. */
   uploaded: number
   skipped: number
   failed: number
@@ -114,6 +123,60 @@ export interface SummaryEvent {
   verify: string
 }
 
+/** `lumina verify`: this very content is stored under `key`. */
+export interface VerifiedEvent {
+  event: 'verified'
+  path: string
+  key: string
+  digest: string
+  bytes: number
+}
+/** `lumina verify`: this file is not stored, or not to be proved stored. */
+export interface NotStoredEvent {
+  event: 'not-stored'
+  path: string
+  bytes: number
+  reason: NotStoredReason
+  /** Where it should be. */
+  key?: string
+  message?: string
+}
+export interface VerifySummaryEvent {
+  event: 'verify-summary'
+  found: number
+  verified: number
+  notStored: number
+  notStoredBy: Partial<Record<NotStoredReason, number>>
+  bytes: number
+  seconds: number
+  /** The stored bytes were not read again. */
+  quick: boolean
+  safeToWipe: boolean
+  destination: string
+  ended?: 'interrupted' | 'limit' | 'error'
+}
+/** `lumina index`: an object that was there before is in the catalog now. */
+export interface IndexedEvent {
+  event: 'indexed'
+  path: string
+  key: string
+  digest: string
+  bytes: number
+  kind: Kind
+}
+export interface IndexSummaryEvent {
+  event: 'index-summary'
+  found: number
+  indexed: number
+  skipped: number
+  failed: number
+  bytes: number
+  seconds: number
+  skippedBy: Partial<Record<SkipReason, number>>
+  destination: string
+  ended?: 'interrupted' | 'limit' | 'error'
+}
+
 /** Everything that a run tells. Reporters consume these and nothing else; `docs/events.md` is their public contract. */
 export type LuminaEvent =
   | FoundEvent
@@ -125,6 +188,11 @@ export type LuminaEvent =
   | NoticeEvent
   | ProgressEvent
   | SummaryEvent
+  | VerifiedEvent
+  | NotStoredEvent
+  | VerifySummaryEvent
+  | IndexedEvent
+  | IndexSummaryEvent
 
 export type Emit = (event: LuminaEvent) => void
 

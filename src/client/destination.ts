@@ -144,6 +144,8 @@ export interface CatalogEntry {
 export interface Catalog {
   identity(): Promise<CatalogIdentity>
   known(digests: readonly Sha256[]): Promise<Map<Sha256, Key>>
+  /** Like `known`, and it knows sidecars too: under one of the keys that hold such a content. */
+  located(digests: readonly Sha256[]): Promise<Map<Sha256, Key>>
   /** For each probe, whether a content like it may be known; `false` is certain. */
   resembling?(probes: readonly Probe[]): Promise<boolean[]>
   claim(wants: readonly Claim[]): Promise<ClaimAnswer[]>

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, realpathSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, realpathSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -101,6 +101,17 @@ export function openDryPlace(target: Target, holder: string, layers: LayerSettin
   return { ...placeOf(target, id ?? 'none', holder, layers, id === undefined), dryRunPath }
 }
 
+/** What is stored at `target`, to be looked at. @throws `destination-missing` */
+export function openExisting(target: Target, holder: string, layers: LayerSettings): Place {
+  const id = catalogIdAt(target)
+  if (id === undefined || !existsSync(systemPath(target.root, 'catalog.db'))) {
+    throw new LuminaError('destination-missing', id === undefined ? `There is no library at ${target.root}.` : `The library at ${target.root} has lost its catalog.`, {
+      hint: id === undefined ? 'Is its disk mounted?' : `Make it again from the stored files: lumina index ${target.root}`,
+    })
+  }
+  return placeOf(target, id, holder, layers, false)
+}
+
 function placeOf(target: Target, catalogId: string, holder: string, layers: LayerSettings, created: boolean): Place {
   return {
     target,
@@ -127,6 +138,20 @@ export function openDestination(place: Place, lane: number, notice: Notice = () 
     destination = bandwidthLayer({ bytesPerSecond: layers.bytesPerSecond, bucket: shared.bandwidth })(destination)
   }
   return retryLayer({ retries: layers.retries, budget: shared.retryBudget })(destination)
+}
+
+/** Driver and catalog to look at what is stored, on a disk that may be mounted read-only. */
+export function openToRead(place: Place, lane: number): { destination: Destination; catalog: Catalog } {
+  return { destination: openDestination(place, lane), catalog: isWritable(catalogPath(place)) ? openCatalog(place) : readOnlyCatalog(place) }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Driver and catalog that say what would happen and change nothing, also where there is no library yet. */

@@ -3,7 +3,6 @@ import type { Config } from '../config.ts'
 import type { LuminaEvent } from '../events.ts'
 import type { FolderTask } from '../pipeline/batch.ts'
 import { startLane } from '../pipeline/lanes/client.ts'
-import type { LaneTask } from '../pipeline/lanes/entry.ts'
 import { createShared } from '../pipeline/lanes/shared.ts'
 import type { PipelineOptions } from '../pipeline/options.ts'
 import { Run, type RunResult } from '../pipeline/run.ts'
@@ -15,7 +14,6 @@ export interface Conduct {
   config: Config
   io: Io
   reporter: PacedReporter
-  task: LaneTask
   tasks: Iterable<FolderTask>
   place: Place
   /** The bit of this run's catalog in the ledger. */
@@ -29,7 +27,7 @@ export interface Conducted extends RunResult {
 }
 
 /** Starts lanes, lets them work through the tasks, and hears signals and a reader's hangup meanwhile. */
-export async function conduct({ config, io, reporter, task, tasks, place, placeBit, options, lanes }: Conduct): Promise<Conducted> {
+export async function conduct({ config, io, reporter, tasks, place, placeBit, options, lanes }: Conduct): Promise<Conducted> {
   const shared = createShared(lanes, config.maxTransfer)
   const emit = (event: LuminaEvent): void => {
     if (event.event === 'retrying') run.retried()
@@ -37,10 +35,10 @@ export async function conduct({ config, io, reporter, task, tasks, place, placeB
   }
   const run = new Run(tasks, {
     lanes,
-    startLane: (index) => startLane({ index, options, stateDir: config.state, place, placeBit, shared, task }, emit),
+    startLane: (index) => startLane({ index, options, stateDir: config.state, place, placeBit, shared }, emit),
     shared,
     emit,
-    detail: options.detail,
+    options,
     drained: () => reporter.drained(),
     nowMs: () => performance.now(),
     ...(config.maxDuration === undefined ? {} : { maxDurationMs: config.maxDuration }),

@@ -1,8 +1,85 @@
-import type { Place } from '../client/open.ts'
-import type { Config } from '../config.ts'
-import type { Io } from '../report/io.ts'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
-export async function rebuildCatalog(_place: Place, _config: Config, _io: Io): Promise<void> {}
-export async function indexLibrary(_config: Config, _path: string, _io: Io): Promise<number> {
-  return 0
+import { healCatalog, holdPlace, leavePlace, openPlace, parseTarget, type Place } from '../client/open.ts'
+import type { Config } from '../config.ts'
+import { exitCodes, LuminaError } from '../errors.ts'
+import type { IndexSummaryEvent } from '../events.ts'
+import { sumOf } from '../pipeline/batch.ts'
+import type { Io } from '../report/io.ts'
+import type { PacedReporter } from '../report/ndjson.ts'
+import { reporterFor } from '../report/reporter.ts'
+import { conduct, endStuckProcess, type Conducted } from './conduct.ts'
+import { checkStateDir, holderOf, lanesFor, lockRun, pipelineOptions } from './session.ts'
+
+/** Takes what lies in a library, and is in no catalog yet, into its catalog; resolves with the exit code. */
+export async function indexLibrary(config: Config, path: string, io: Io): Promise<number> {
+  const target = parseTarget(path, io.cwd)
+  if (!existsSync(target.root)) throw new LuminaError('no-such-path', `There is no folder ${path}.`)
+  checkStateDir(config.state)
+  const holder = holderOf(config.state, { roots: [target.root] }, target)
+  const lock = await lockRun(config, holder, io)
+  const reporter = reporterFor(config, io)
+  try {
+    const place = openPlace(target, holder, { retries: config.retries })
+    const hold = holdPlace(place)
+    try {
+      healCatalog(place)
+      const result = await fillCatalog(place, config, io, reporter)
+      reporter.event(summaryOf(place, result))
+      await reporter.drained()
+      if (result.error) throw result.error
+      if (result.stuck) endStuckProcess(result.signals)
+      return result.signals.exitCode() ?? (result.tally.failed > 0 ? exitCodes.someFailed : exitCodes.done)
+    } finally {
+      leavePlace(place, hold)
+    }
+  } finally {
+    reporter.close()
+    lock.release()
+  }
+}
+
+/** Reads every object of the library at `place` and records it under the key that it has. */
+export async function fillCatalog(place: Place, config: Config, io: Io, reporter: PacedReporter): Promise<Conducted> {
+  const { target } = place
+  const state = mkdtempSync(join(tmpdir(), 'lumina-index-'))
+  try {
+    return await conduct({
+      // a library is taken as it is: what filters leave out of an upload may have been stored before
+      config: { ...config, state },
+      io,
+      reporter,
+      tasks: [{ path: target.root, dir: '', ignores: [] }],
+      place,
+      placeBit: 1,
+      options: {
+        ...pipelineOptions('index', config, target, reporter.wants === 'each'),
+        filters: { include: [], exclude: [], ignoreLines: [], skipFolders: [] },
+        rehash: true,
+        dryRun: false,
+        followSymlinks: false,
+      },
+      lanes: lanesFor(config),
+    })
+  } finally {
+    rmSync(state, { recursive: true, force: true })
+  }
+}
+
+function summaryOf({ target }: Place, { tally, seconds, ended }: Conducted): IndexSummaryEvent {
+  const { found, uploaded, uploadedBytes, skipped, failed } = tally
+  return {
+    event: 'index-summary',
+    found,
+    indexed: uploaded,
+    skipped: sumOf(skipped),
+    failed,
+    bytes: uploadedBytes,
+    seconds,
+    skippedBy: skipped,
+    destination: target.root,
+    ...(ended === undefined ? {} : { ended }),
+  }
 }

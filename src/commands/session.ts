@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Target } from '../client/open.ts'
 import type { Config } from '../config.ts'
 import { LuminaError, systemCode } from '../errors.ts'
-import type { FilterOptions, PipelineOptions } from '../pipeline/options.ts'
+import type { FilterOptions, PipelineOptions, Task } from '../pipeline/options.ts'
 import { FileList } from '../pipeline/file-list.ts'
 import { isInside, sourcesOf, type Sources } from '../pipeline/sources.ts'
 import type { Io } from '../report/io.ts'
@@ -49,9 +49,10 @@ export function refuseSourceInLibrary({ roots }: Sources, target: Target): void 
   })
 }
 
-export function pipelineOptions(config: Config, target: Target, detail: boolean): PipelineOptions {
-  const { layout, prefix, onCollision, allFiles, followSymlinks, rehash, dryRun } = config
+export function pipelineOptions(task: Task, config: Config, target: Target, detail: boolean): PipelineOptions {
+  const { layout, prefix, onCollision, allFiles, followSymlinks, rehash, dryRun, quick } = config
   return {
+    task,
     layout,
     prefix: prefix ?? '',
     onCollision,
@@ -59,6 +60,7 @@ export function pipelineOptions(config: Config, target: Target, detail: boolean)
     followSymlinks,
     rehash,
     dryRun,
+    quick,
     detail,
     filters: filterOptions(config, target),
   }
@@ -91,7 +93,7 @@ function linesOf(file: string): string[] {
 /**
  * Names a run after its machine, sources and destination: started again, it finds what it left; at most one of a name runs at a time.
  */
-export function holderOf(stateDir: string, { roots }: Sources, target: Target): string {
+export function holderOf(stateDir: string, { roots }: Pick<Sources, 'roots'>, target: Target): string {
   const identity = JSON.stringify([machineId(stateDir), roots, target.url])
   return createHash('sha256').update(identity).digest('hex').slice(0, 16)
 }

@@ -20,6 +20,7 @@ import {
 import type { Config } from '../config.ts'
 import { exitCodeOf, exitCodes, LuminaError } from '../errors.ts'
 import type { SummaryEvent } from '../events.ts'
+import { sumOf } from '../pipeline/batch.ts'
 import type { RunResult } from '../pipeline/run.ts'
 import type { Sources } from '../pipeline/sources.ts'
 import type { Io } from '../report/io.ts'
@@ -28,7 +29,7 @@ import { reporterFor } from '../report/reporter.ts'
 import { Ledger } from '../state/ledger.ts'
 import { conduct, endStuckProcess, type Conducted } from './conduct.ts'
 import { destinationOf } from './destination-of.ts'
-import { rebuildCatalog } from './index-library.ts'
+import { fillCatalog } from './index-library.ts'
 import { checkStateDir, holderOf, lanesFor, lockRun, openSources, pipelineOptions, refuseSourceInLibrary } from './session.ts'
 import { verifyLine } from './verify-line.ts'
 
@@ -80,7 +81,10 @@ async function heal(place: Place, { config, io }: Upload, reporter: PacedReporte
   const { health, setAside } = healCatalog(place)
   if (health === 'whole') return
   notice(reporter, 'catalog-rebuilt', told(health, setAside))
-  await rebuildCatalog(place, config, io)
+  const { error, ended, signals } = await fillCatalog(place, config, io, reporter)
+  signals.close()
+  if (error) throw error
+  if (ended) throw new LuminaError('interrupted', 'The catalog is not made again yet.', { hint: 'Run the same command again.' })
 }
 
 function told(health: CatalogHealth, setAside: string | undefined): string {
@@ -134,11 +138,10 @@ async function reported(asked: Upload, place: Place, placeBit: number, reporter:
       config,
       io,
       reporter,
-      task: 'upload',
       tasks: sources.tasks,
       place,
       placeBit,
-      options: pipelineOptions(config, target, detail),
+      options: pipelineOptions('upload', config, target, detail),
       lanes: lanesFor(config),
     })
     const summary = summaryOf(asked, result)
@@ -165,7 +168,7 @@ function summaryOf({ config, paths, target }: Upload, { tally, failures, retries
     event: 'summary',
     found,
     uploaded,
-    skipped: Object.values(skipped).reduce((sum, count) => sum + count, 0),
+    skipped: sumOf(skipped),
     failed,
     bytes: uploadedBytes,
     seconds,

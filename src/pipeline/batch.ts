@@ -1,5 +1,5 @@
 import type { Sha256 } from '../client/destination.ts'
-import type { Kind, LuminaEvent, SkipReason } from '../events.ts'
+import type { Kind, LuminaEvent, NotStoredReason, SkipReason } from '../events.ts'
 import type { FileStamp } from '../state/ledger.ts'
 import type { IgnoreFile } from './filters.ts'
 
@@ -43,16 +43,18 @@ export interface Batch {
 export interface Tally {
   found: number
   foundBytes: number
+  /** Uploaded, verified or indexed, as the task has it. */
   uploaded: number
   uploadedBytes: number
   skipped: Partial<Record<SkipReason, number>>
+  notStored: Partial<Record<NotStoredReason, number>>
   failed: number
   lyingExtensions: number
   datedByMtime: number
 }
 
 export function emptyTally(): Tally {
-  return { found: 0, foundBytes: 0, uploaded: 0, uploadedBytes: 0, skipped: {}, failed: 0, lyingExtensions: 0, datedByMtime: 0 }
+  return { found: 0, foundBytes: 0, uploaded: 0, uploadedBytes: 0, skipped: {}, notStored: {}, failed: 0, lyingExtensions: 0, datedByMtime: 0 }
 }
 
 export function addTally(sum: Tally, more: Tally): void {
@@ -63,11 +65,20 @@ export function addTally(sum: Tally, more: Tally): void {
   sum.failed += more.failed
   sum.lyingExtensions += more.lyingExtensions
   sum.datedByMtime += more.datedByMtime
-  for (const [reason, count] of Object.entries(more.skipped)) countSkip(sum, reason as SkipReason, count)
+  addCounts(sum.skipped, more.skipped)
+  addCounts(sum.notStored, more.notStored)
 }
 
-export function countSkip(tally: Tally, reason: SkipReason, count = 1): void {
-  tally.skipped[reason] = (tally.skipped[reason] ?? 0) + count
+function addCounts<Reason extends string>(sum: Partial<Record<Reason, number>>, more: Partial<Record<Reason, number>>): void {
+  for (const reason of Object.keys(more) as Reason[]) count(sum, reason, more[reason])
+}
+
+export function count<Reason extends string>(counts: Partial<Record<Reason, number>>, reason: Reason, more = 1): void {
+  counts[reason] = (counts[reason] ?? 0) + more
+}
+
+export function sumOf(counts: Partial<Record<string, number>>): number {
+  return Object.values(counts).reduce<number>((sum, each = 0) => sum + each, 0)
 }
 
 /** What a lane answers: counts for everything, events for what somebody wants to hear. */

@@ -1,5 +1,9 @@
+/** What becomes of the files that a walk finds. */
+export type Task = 'upload' | 'verify' | 'index'
+
 /** What a run does, as plain data: the same for the main thread and for every lane. */
 export interface PipelineOptions {
+  readonly task: Task
   readonly layout: string
   readonly prefix: string
   readonly onCollision: 'rename' | 'skip' | 'fail'
@@ -9,6 +13,8 @@ export interface PipelineOptions {
   /** Distrust what the ledger remembers of digests. */
   readonly rehash: boolean
   readonly dryRun: boolean
+  /** `verify`: don't read what is stored. */
+  readonly quick: boolean
   /** Somebody wants an event for each asset, not only totals and failures. */
   readonly detail: boolean
 }

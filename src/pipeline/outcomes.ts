@@ -1,7 +1,8 @@
 import { reportOf } from '../errors.ts'
-import type { Kind, LuminaEvent, SkipReason } from '../events.ts'
+import type { Kind, LuminaEvent, NotStoredReason, SkipReason } from '../events.ts'
 import { claimedKind, extensionLies } from '../hash/kinds.ts'
-import { countSkip, emptyTally, type Report, type Tally } from './batch.ts'
+import { count, emptyTally, type Report, type Tally } from './batch.ts'
+import type { Task } from './options.ts'
 
 /** An asset that was found: `kind` once its bytes were looked at. */
 export interface Found {
@@ -18,12 +19,14 @@ export interface Found {
 export class Outcomes implements Report {
   readonly tally: Tally = emptyTally()
   readonly events: LuminaEvent[] = []
+  readonly #task: Task
   readonly #detail: boolean
   #lastEnding = ''
   #lastKind: Kind | undefined
   #lastLies = false
 
-  constructor(detail: boolean) {
+  constructor({ task, detail }: { task: Task; detail: boolean }) {
+    this.#task = task
     this.#detail = detail
   }
 
@@ -37,9 +40,35 @@ export class Outcomes implements Report {
     }
   }
 
-  skipped(found: Found, reason: SkipReason, key?: string): void {
+  indexed(found: Found, key: string, digest: string): void {
     this.#found(found)
-    countSkip(this.tally, reason)
+    this.tally.uploaded++
+    this.tally.uploadedBytes += found.bytes
+    const { path, bytes, kind } = found
+    if (this.#detail) this.events.push({ event: 'indexed', path, key, digest, bytes, kind })
+  }
+
+  verified({ path, bytes }: Found, key: string, digest: string): void {
+    this.tally.found++
+    this.tally.foundBytes += bytes
+    this.tally.uploaded++
+    this.tally.uploadedBytes += bytes
+    if (this.#detail) this.events.push({ event: 'verified', path, key, digest, bytes })
+  }
+
+  /** Each is named: it is what stands between a person and an empty card. */
+  notStored({ path, bytes }: Found, reason: NotStoredReason, more: { key?: string; message?: string } = {}): void {
+    this.tally.found++
+    this.tally.foundBytes += bytes
+    count(this.tally.notStored, reason)
+    this.events.push({ event: 'not-stored', path, bytes, reason, ...more })
+  }
+
+  /** What is skipped is not stored, to `verify`. */
+  skipped(found: Found, reason: SkipReason, key?: string): void {
+    if (this.#task === 'verify') return this.notStored(found, reason as NotStoredReason)
+    this.#found(found)
+    count(this.tally.skipped, reason)
     // an empty file is what a broken card leaves of a picture: always named
     if (this.#detail || reason === 'empty') {
       this.events.push({ event: 'skipped', path: found.path, bytes: found.bytes, reason, ...(key === undefined ? {} : { key }) })
@@ -48,6 +77,7 @@ export class Outcomes implements Report {
 
   failed(found: Found, error: unknown): void {
     const { code, message, hint } = reportOf(error)
+    if (this.#task === 'verify') return this.notStored(found, 'unreadable', { message })
     this.#found(found)
     this.tally.failed++
     this.events.push({ event: 'failed', path: found.path, bytes: found.bytes, code, message, ...(hint === undefined ? {} : { hint }) })

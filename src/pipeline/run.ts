@@ -1,8 +1,9 @@
 import { errorFrom, LuminaError, type ErrorReport } from '../errors.ts'
 import type { Emit, FailedEvent, ProgressEvent } from '../events.ts'
-import { addTally, emptyTally, type Batch, type FolderTask, type Report, type Scanned, type Tally } from './batch.ts'
+import { addTally, emptyTally, sumOf, type Batch, type FolderTask, type Report, type Scanned, type Tally } from './batch.ts'
 import type { LaneClient } from './lanes/client.ts'
 import { requestStop, type SharedState, type StopReason } from './lanes/shared.ts'
+import type { Task } from './options.ts'
 import { Outcomes, unknownKind } from './outcomes.ts'
 
 /** Folders that a lane walks before it answers: enough to make the message cheap, few enough to share a tree out. */
@@ -22,7 +23,7 @@ export interface RunParts {
   startLane: (index: number) => LaneClient
   shared: SharedState
   emit: Emit
-  detail: boolean
+  options: { task: Task; detail: boolean }
   maxDurationMs?: number
   /** Undefined while events are read as fast as they come; else nothing new begins until it resolves. */
   drained?: () => Promise<void> | undefined
@@ -107,14 +108,14 @@ export class Run {
   }
 
   progress(): ProgressEvent {
-    const { found, uploaded, failed, foundBytes, uploadedBytes, skipped } = this.#tally
+    const { found, uploaded, failed, foundBytes, uploadedBytes, skipped, notStored } = this.#tally
     return {
       event: 'progress',
       found: found + this.#waitingFiles(),
       foundBytes: foundBytes + this.#waitingBytes(),
       uploaded,
       uploadedBytes,
-      skipped: sum(skipped),
+      skipped: sumOf(skipped) + sumOf(notStored),
       failed,
       inFlightBytes: this.#parts.shared.sentBytes.reduce((total, bytes) => total + bytes, 0),
       walked: this.#sourcesDone && this.#folders.length === 0 && this.#pinned.every((tasks) => tasks.length === 0),
@@ -148,7 +149,7 @@ export class Run {
   }
 
   #dropQueues(): void {
-    const outcomes = new Outcomes(this.#parts.detail)
+    const outcomes = new Outcomes(this.#parts.options)
     const reason = this.#ended === 'limit' ? 'limit' : 'interrupted'
     for (const batch of this.#batches) {
       for (const { name, stamp, kind, stored } of batch.groups.flat()) {
@@ -287,8 +288,4 @@ export class Run {
       ...(this.#error === undefined ? {} : { error: this.#error }),
     }
   }
-}
-
-function sum(counts: Tally['skipped']): number {
-  return Object.values(counts).reduce((total, count) => total + count, 0)
 }

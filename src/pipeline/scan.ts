@@ -64,7 +64,7 @@ class Scan {
     this.#ctx = ctx
     this.#volume = ctx.volumes.at(task.path)
     this.#ledgerPath = ledgerPath(task.path, this.#volume)
-    this.#outcomes = new Outcomes(ctx.options.detail)
+    this.#outcomes = new Outcomes(ctx.options)
     this.#ignores = task.ignores
   }
 

@@ -59,7 +59,7 @@ class Work {
     this.#arena = arena
     this.#ctx = ctx
     this.#items = itemsOf(batch)
-    this.#outcomes = new Outcomes(ctx.options.detail)
+    this.#outcomes = new Outcomes(ctx.options)
     this.#naming = { layout: ctx.layout, prefix: ctx.options.prefix, dir: batch.folder.dir, rules: ctx.destination.traits.keyRules }
   }
 
@@ -402,7 +402,7 @@ class Work {
 }
 
 /** What ends the run without being anybody's failure. */
-function isStop(error: unknown): boolean {
+export function isStop(error: unknown): boolean {
   return error instanceof LuminaError && (error.code === 'interrupted' || error.code === 'limit')
 }
 

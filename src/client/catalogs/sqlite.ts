@@ -11,6 +11,7 @@ const migrations = [
    CREATE TABLE object (key TEXT PRIMARY KEY, digest BLOB NOT NULL, bytes INTEGER NOT NULL, kind TEXT NOT NULL, sidecar INTEGER NOT NULL,
      name TEXT, head TEXT, modified_ms REAL, taken_at TEXT, camera TEXT) WITHOUT ROWID;
    CREATE UNIQUE INDEX object_digest ON object (digest) WHERE sidecar = 0;
+   CREATE INDEX object_sidecar ON object (digest) WHERE sidecar = 1;
    CREATE INDEX object_probe ON object (bytes, head) WHERE head IS NOT NULL;
    CREATE TABLE claim (key TEXT PRIMARY KEY, digest BLOB NOT NULL, sidecar INTEGER NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL) WITHOUT ROWID;
    CREATE INDEX claim_digest ON claim (digest)`,
@@ -60,6 +61,9 @@ export function sqliteCatalog(options: SqliteCatalogOptions): SqliteCatalog {
     },
     async known(digests) {
       return known(sqlite, digests)
+    },
+    async located(digests) {
+      return located(sqlite, digests)
     },
     async resembling(probes) {
       return probes.map((probe) => resembles(sqlite, probe))
@@ -124,6 +128,15 @@ function known(sqlite: Sqlite, digests: readonly Sha256[]): Map<Sha256, Key> {
   const found = new Map<Sha256, Key>()
   for (const digest of digests) {
     const key = keyOf(sqlite, digest)
+    if (key !== undefined) found.set(digest, key)
+  }
+  return found
+}
+
+function located(sqlite: Sqlite, digests: readonly Sha256[]): Map<Sha256, Key> {
+  const found = known(sqlite, digests)
+  for (const digest of digests) {
+    const key = found.get(digest) ?? sqlite.row<[string]>('SELECT key FROM object WHERE sidecar=1 AND digest=?', blob(digest))?.[0]
     if (key !== undefined) found.set(digest, key)
   }
   return found

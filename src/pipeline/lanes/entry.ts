@@ -1,14 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads'
 
-import { openCatalog, openDestination, openDry, type Place } from '../../client/open.ts'
+import type { Catalog, Destination } from '../../client/destination.ts'
+import { openCatalog, openDestination, openDry, openToRead, type Place } from '../../client/open.ts'
 import { reportOf } from '../../errors.ts'
 import type { PipelineOptions } from '../options.ts'
 import { Lane } from './lane.ts'
 import type { FromLane, ToLane } from './messages.ts'
 import type { SharedState } from './shared.ts'
-
-/** What becomes of the batches of a run. */
-export type LaneTask = 'upload' | 'verify' | 'index'
 
 /** What a lane's thread is started with. */
 export interface LaneSettings {
@@ -18,7 +16,6 @@ export interface LaneSettings {
   placeBit: number
   place: Place
   shared: SharedState
-  task: LaneTask
 }
 
 const settings = workerData as LaneSettings
@@ -30,13 +27,17 @@ const notice = (code: string, message: string): void => send({ event: { event: '
 const stopping = new AbortController()
 const lane = new Lane({
   ...settings,
-  ...(settings.options.dryRun
-    ? openDry(settings.place, settings.index)
-    : { destination: openDestination(settings.place, settings.index, notice), catalog: openCatalog(settings.place) }),
+  ...openParts(settings),
   url: settings.place.target.url,
   emit: (event) => send({ event }),
   signal: stopping.signal,
 })
+
+function openParts({ options, place, index }: LaneSettings): { destination: Destination; catalog: Catalog } {
+  if (options.dryRun) return openDry(place, index)
+  if (options.task === 'verify') return openToRead(place, index)
+  return { destination: openDestination(place, index, notice), catalog: openCatalog(place) }
+}
 
 port.on('message', (message: ToLane) => {
   if (message.call === 'stop') stopping.abort()

@@ -6,6 +6,7 @@ import type { Emit } from '../../events.ts'
 import { Ledger } from '../../state/ledger.ts'
 import { Volumes } from '../../state/volume.ts'
 import { addTally, emptyTally, type Batch, type FolderTask, type Scanned } from '../batch.ts'
+import { indexBatch } from '../index-batch.ts'
 import { createFilters } from '../filters.ts'
 import { Arena } from '../inspect.ts'
 import type { Item } from '../item.ts'
@@ -13,6 +14,7 @@ import { parseLayout } from '../layout.ts'
 import type { PipelineOptions } from '../options.ts'
 import { scanFolder, type ScanContext } from '../scan.ts'
 import { Spool } from '../spool.ts'
+import { verifyBatch } from '../verify.ts'
 import { work, type WorkContext, type Worked } from '../work.ts'
 import { checkpoint, spend, type SharedState } from './shared.ts'
 
@@ -20,6 +22,8 @@ import { checkpoint, spend, type SharedState } from './shared.ts'
 const heldBytes = 256 * 1024
 /** The small files of one batch; two batches of a lane are under way at once. */
 const arenaBytes = 1024 * 1024
+
+const tasks = { upload: work, verify: verifyBatch, index: indexBatch } as const
 
 export interface LaneParts {
   index: number
@@ -75,13 +79,13 @@ export class Lane {
     }
   }
 
-  scan(tasks: readonly FolderTask[]): Scanned {
+  scan(folders: readonly FolderTask[]): Scanned {
     const all: Scanned = { tally: emptyTally(), events: [], folders: [], batches: [] }
-    for (const task of tasks) {
-      const { tally, events, folders, batches, rest } = scanFolder(task, this.#scan)
+    for (const folder of folders) {
+      const { tally, events, folders: below, batches, rest } = scanFolder(folder, this.#scan)
       addTally(all.tally, tally)
       all.events.push(...events)
-      all.folders.push(...folders)
+      all.folders.push(...below)
       all.batches.push(...batches)
       if (rest) all.rest = rest
     }
@@ -91,7 +95,7 @@ export class Lane {
   async work(batch: Batch): Promise<Worked> {
     const arena = this.#arenas.pop() ?? new Arena(arenaBytes)
     try {
-      return await work(batch, arena, this.#work)
+      return await tasks[this.#parts.options.task](batch, arena, this.#work)
     } finally {
       this.#arenas.push(arena)
       this.#parts.shared.sentBytes[this.#parts.index] = 0

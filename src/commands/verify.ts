@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { openExisting, parseTarget, type Target } from '../client/open.ts'
+import type { Config } from '../config.ts'
+import { exitCodes } from '../errors.ts'
+import type { VerifySummaryEvent } from '../events.ts'
+import { sumOf } from '../pipeline/batch.ts'
+import type { RunResult } from '../pipeline/run.ts'
+import type { Io } from '../report/io.ts'
+import { reporterFor } from '../report/reporter.ts'
+import { conduct, endStuckProcess } from './conduct.ts'
+import { destinationOf } from './destination-of.ts'
+import { lanesFor, openSources, pipelineOptions } from './session.ts'
+
+/** Says for each source file whether that very content is stored; resolves with 0 only when every one is. */
+export async function verify(config: Config, paths: readonly string[], io: Io): Promise<number> {
+  const target = parseTarget(await destinationOf(config, io), io.cwd)
+  const sources = await openSources(config, paths, io)
+  // nothing remembered is trusted, and nothing is remembered: the lanes get a ledger of their own
+  const state = mkdtempSync(join(tmpdir(), 'lumina-verify-'))
+  const reporter = reporterFor(config, io)
+  try {
+    const result = await conduct({
+      config: { ...config, state },
+      io,
+      reporter,
+      tasks: sources.tasks,
+      place: openExisting(target, 'verify', { retries: config.retries }),
+      placeBit: 1,
+      options: { ...pipelineOptions('verify', config, target, reporter.wants === 'each'), rehash: true },
+      lanes: lanesFor(config),
+    })
+    const summary = summaryOf(config, target, result)
+    reporter.event(summary)
+    await reporter.drained()
+    if (result.error) throw result.error
+    if (result.stuck) endStuckProcess(result.signals)
+    return result.signals.exitCode() ?? (summary.safeToWipe ? exitCodes.done : exitCodes.someFailed)
+  } finally {
+    reporter.close()
+    rmSync(state, { recursive: true, force: true })
+  }
+}
+
+function summaryOf({ quick }: Config, target: Target, { tally, seconds, ended }: RunResult): VerifySummaryEvent {
+  const { found, uploaded, uploadedBytes, notStored } = tally
+  return {
+    event: 'verify-summary',
+    found,
+    verified: uploaded,
+    notStored: sumOf(notStored),
+    notStoredBy: notStored,
+    bytes: uploadedBytes,
+    seconds,
+    quick,
+    // an empty card, or a wrong path, proves nothing
+    safeToWipe: found > 0 && uploaded === found && ended === undefined,
+    destination: target.root,
+    ...(ended === undefined ? {} : { ended }),
+  }
+}

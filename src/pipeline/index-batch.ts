@@ -1,0 +1,69 @@
+import type { CatalogEntry, Claim } from '../client/destination.ts'
+import { endsRun, LuminaError, reportOf } from '../errors.ts'
+import { classOf, isPhoto } from '../hash/kinds.ts'
+import type { Batch } from './batch.ts'
+import { inspect, type Arena } from './inspect.ts'
+import { itemsOf, type Item } from './item.ts'
+import { Outcomes, unknownKind } from './outcomes.ts'
+import { digestFile } from './transfer.ts'
+import { isStop, type WorkContext, type Worked } from './work.ts'
+
+/** Takes objects that lie in a library into its catalog, under the keys that they have; the objects are only read. */
+export async function indexBatch(batch: Batch, arena: Arena, ctx: WorkContext): Promise<Worked> {
+  const outcomes = new Outcomes(ctx.options)
+  const items = itemsOf(batch)
+  let fatal: Worked['fatal']
+  try {
+    for (const item of items) await indexItem(item, batch.folder.dir, arena, outcomes, ctx)
+  } catch (error) {
+    fatal = reportOf(error)
+    for (const item of items) if (!item.done) outcomes.skipped(item.found, 'interrupted')
+  }
+  arena.clear()
+  const { tally, events } = outcomes
+  return { tally, events, ...(fatal ? { fatal } : {}) }
+}
+
+async function indexItem(item: Item, dir: string, arena: Arena, outcomes: Outcomes, ctx: WorkContext): Promise<void> {
+  ctx.checkpoint()
+  try {
+    await inspect(item, arena, ctx.heldBytes, ctx.options.allFiles)
+    const photoBeside = item.group.some((other) => other !== item && isPhoto(other.kind))
+    item.sidecar = classOf(item.kind ?? unknownKind) === 'sidecar' && photoBeside
+    if (!ctx.options.allFiles && !isPhoto(item.kind) && !item.sidecar) outcomes.skipped(item.found, 'not-a-photo')
+    else await take(item, dir, outcomes, ctx)
+  } catch (error) {
+    if (isStop(error) || endsRun(error)) throw error
+    outcomes.failed(item.found, error)
+  }
+  item.done = true
+}
+
+async function take(item: Item, dir: string, outcomes: Outcomes, ctx: WorkContext): Promise<void> {
+  const key = dir === '' ? item.member.name : `${dir}/${item.member.name}`
+  if (!key.isWellFormed()) throw new LuminaError('key-invalid', `${item.file.path} has a name that is not UTF-8, so no key can name it.`)
+  const digest = (item.digest ??= await digestFile(item, ctx))
+  const claim: Claim = { key, digest, sidecar: item.sidecar }
+  let [answer] = await ctx.catalog.claim([claim])
+  if (answer?.answer === 'key-taken') {
+    // the catalog remembers what lay here before: the file itself is the truth
+    await ctx.catalog.forget([key])
+    ;[answer] = await ctx.catalog.claim([claim])
+  }
+  if (answer?.answer === 'known') return outcomes.skipped(item.found, 'already-there', answer.key)
+  if (answer?.answer !== 'granted') throw new LuminaError('held', `Another run is storing the content of ${item.file.path}.`)
+  await ctx.catalog.record([entryOf(item, claim)])
+  outcomes.indexed(item.found, key, digest)
+}
+
+function entryOf(item: Item, claim: Claim): CatalogEntry {
+  const { bytes, mtimeUs } = item.file.stamp
+  return {
+    ...claim,
+    bytes,
+    kind: item.kind ?? unknownKind,
+    name: item.member.name,
+    modifiedMs: mtimeUs / 1000,
+    ...(item.head === undefined ? {} : { head: item.head }),
+  }
+}
