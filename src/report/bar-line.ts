@@ -34,7 +34,7 @@ function segmentsOf(event: ProgressEvent, pace: Pace): Segment[] {
     { rank: 6, text: bar(pace.share) },
     { rank: 2, text: event.walked ? `${String(Math.floor(pace.share * 100)).padStart(3)}%` : '  …%' },
     { rank: 1, text: `${formatCount(finished)}/${found} files` },
-    { rank: 3, text: `${formatBytes(pace.sentBytes)} sent` },
+    { rank: 3, text: formatBytes(pace.sentBytes) },
   ]
   if (pace.bytesPerSecond) segments.push({ rank: 4, text: formatRate(pace.bytesPerSecond) })
   if (pace.secondsLeft !== undefined)

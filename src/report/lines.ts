@@ -24,7 +24,7 @@ function progressLine(event: ProgressEvent): string {
   const finished = event.uploaded + event.skipped + event.failed
   const parts = [
     `${formatCount(finished)} of ${formatCount(event.found)}${event.walked ? '' : '+'} files`,
-    `${formatBytes(event.uploadedBytes + event.inFlightBytes)} sent`,
+    formatBytes(event.uploadedBytes + event.inFlightBytes),
     formatRate((event.uploadedBytes + event.inFlightBytes) / event.seconds),
   ]
   if (event.failed > 0) parts.push(`${formatCount(event.failed)} failed`)

@@ -1,10 +1,9 @@
-import type { FailedEvent, LuminaEvent, Reporter, SkippedEvent, UploadedEvent } from '../events.ts'
+import type { LuminaEvent, Reporter } from '../events.ts'
+import { describe } from './describe.ts'
 import { type Named, nameEmpty, nameFailed, namedAtMost } from './failures.ts'
-import { printable } from './printable.ts'
 import type { Screen } from './screen.ts'
 import type { Style } from './style.ts'
-import { skipWords, summaryLines } from './summary.ts'
-import { formatBytes, formatSeconds } from './units.ts'
+import { indexSummaryLines, summaryLines, verifySummaryLines } from './summary.ts'
 
 export interface PeopleOptions {
   screen: Screen
@@ -21,64 +20,33 @@ export function createPeopleReporter({ screen, style, quiet, verbose }: PeopleOp
   const name = (one: Named): void => {
     if (named.length < namedAtMost) named.push(one)
   }
-  const say = (level: number, text: string): void => {
-    if (!quiet && verbose >= level) screen.line(text)
+  const end = (lines: readonly string[]): void => {
+    screen.end()
+    if (!quiet) for (const line of lines) screen.line(line)
   }
 
   const tell = (event: LuminaEvent): void => {
     switch (event.event) {
       case 'progress':
         if (!quiet) screen.progress(event)
-        break
-      case 'found':
-        if (event.extensionClaims !== undefined)
-          say(
-            1,
-            `${style('yellow', '!')} ${printable(event.path)} is ${event.kind}, though its name says ${event.extensionClaims}`,
-          )
-        break
-      case 'hashed':
-        say(2, `  ${printable(event.path)}: sha256 ${event.digest}`)
-        break
-      case 'uploaded':
-        say(1, uploadedLine(event, style))
+        return
+      case 'summary':
+        return end(summaryLines(event, named, style))
+      case 'verify-summary':
+        return end(verifySummaryLines(event, style))
+      case 'index-summary':
+        return end(indexSummaryLines(event, style))
+      case 'failed':
+        name(nameFailed(event))
         break
       case 'skipped':
         if (event.reason === 'empty') name(nameEmpty(event))
-        say(1, skippedLine(event))
         break
-      case 'retrying':
-        say(
-          1,
-          `${style('yellow', '↻')} ${printable(event.path)}: ${printable(event.message)}; try ${event.attempt} in ${formatSeconds(event.delayMs / 1000)}`,
-        )
-        break
-      case 'failed':
-        name(nameFailed(event))
-        screen.line(failedLine(event, style))
-        break
-      case 'notice':
-        say(0, `${style('yellow', '!')} ${printable(event.message)}`)
-        break
-      case 'summary':
-        screen.end()
-        for (const line of summaryLines(event, named, style)) say(0, line)
-        break
+      default:
     }
+    const line = describe(event, style)
+    const isShown = line !== undefined && (line.from === 'error' || (!quiet && verbose >= line.from))
+    if (isShown) screen.line(line.text)
   }
   return { wants: verbose > 0 ? 'each' : 'totals', event: tell, close: () => screen.end() }
-}
-
-function uploadedLine({ path, key, bytes, dryRun }: UploadedEvent, style: Style): string {
-  const mark = dryRun ? 'would upload' : style('green', '✓')
-  return `${mark} ${printable(path)} → ${printable(key)} (${formatBytes(bytes)})`
-}
-
-function skippedLine({ path, reason, key }: SkippedEvent): string {
-  return `- ${printable(path)}: ${skipWords[reason]}${key === undefined ? '' : ` as ${printable(key)}`}`
-}
-
-function failedLine(event: FailedEvent, style: Style): string {
-  const { path, what } = nameFailed(event)
-  return `${style('red', '✗')} ${printable(path)}: ${printable(what)}`
 }

@@ -16,7 +16,7 @@ const pace = paceOf(event)
 
 test('the whole line', () => {
   expect(barLine(event, pace, 140)).toMatchInlineSnapshot(
-    `"██████░░░░░░░░░░░░░░░░░░   25%  1,205/5,120 files  3.1 GB sent  100 MB/s  1 min 32 s left  1 failed  2 retries  DCIM/100CANON/IMG_1234.CR3"`,
+    `"██████░░░░░░░░░░░░░░░░░░   25%  1,205/5,120 files  3.1 GB  100 MB/s  1 min 32 s left  1 failed  2 retries  DCIM/100CANON/IMG_1234.CR3"`,
   )
 })
 

@@ -45,6 +45,7 @@ describe('who hears what', () => {
   test('-q: failures and nothing else', () => {
     expect(tellAll({ quiet: true, verbose: 2 }).stderr.lines).toEqual([
       '✗ DCIM/IMG_1.jpg: permission denied (chmod it)',
+      '✗ DCIM/IMG_1.jpg: stored as another content (DCIM/IMG_1.jpg): its last byte differs',
     ])
   })
 
@@ -93,8 +94,8 @@ describe('without a terminal', () => {
     for (let tenth = 0; tenth <= 250; tenth++)
       reporter.event(progress({ seconds: tenth / 10, walked: tenth > 150, retries: tenth > 150 ? 1 : 0 }))
     expect(io.stderr.lines).toEqual([
-      '1,204 of 5,120+ files, 3.1 GB sent, 310 MB/s',
-      '1,204 of 5,120 files, 3.1 GB sent, 155 MB/s, 1 retry',
+      '1,204 of 5,120+ files, 3.1 GB, 310 MB/s',
+      '1,204 of 5,120 files, 3.1 GB, 155 MB/s, 1 retry',
     ])
   })
 

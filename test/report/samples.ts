@@ -1,4 +1,10 @@
-import type { LuminaEvent, ProgressEvent, SummaryEvent } from '../../src/events.ts'
+import type {
+  IndexSummaryEvent,
+  LuminaEvent,
+  ProgressEvent,
+  SummaryEvent,
+  VerifySummaryEvent,
+} from '../../src/events.ts'
 
 export const progress = (over: Partial<ProgressEvent> = {}): ProgressEvent => ({
   event: 'progress',
@@ -34,6 +40,33 @@ export const summary = (over: Partial<SummaryEvent> = {}): SummaryEvent => ({
   ...over,
 })
 
+export const verifySummary = (over: Partial<VerifySummaryEvent> = {}): VerifySummaryEvent => ({
+  event: 'verify-summary',
+  found: 5120,
+  verified: 5100,
+  notStored: 20,
+  notStoredBy: { unknown: 1, rotten: 1, 'not-a-photo': 18 },
+  bytes: 12_400_000_000,
+  seconds: 148,
+  quick: false,
+  safeToWipe: false,
+  destination: './library',
+  ...over,
+})
+
+export const indexSummary = (over: Partial<IndexSummaryEvent> = {}): IndexSummaryEvent => ({
+  event: 'index-summary',
+  found: 12,
+  indexed: 9,
+  skipped: 2,
+  failed: 1,
+  bytes: 1000,
+  seconds: 2,
+  skippedBy: { 'not-a-photo': 2 },
+  destination: './library',
+  ...over,
+})
+
 const path = 'DCIM/IMG_1.jpg'
 
 /** One of every kind. */
@@ -47,4 +80,9 @@ export const everyEvent: LuminaEvent[] = [
   { event: 'notice', code: 'no-hard-links', message: 'this file system knows no links' },
   progress(),
   summary(),
+  { event: 'verified', path, key: 'DCIM/IMG_1.jpg', digest: 'ab'.repeat(32), bytes: 7 },
+  { event: 'not-stored', path, bytes: 7, reason: 'rotten', key: 'DCIM/IMG_1.jpg', message: 'its last byte differs' },
+  verifySummary(),
+  { event: 'indexed', path, key: 'DCIM/IMG_1.jpg', digest: 'ab'.repeat(32), bytes: 7, kind: 'image/heic' },
+  indexSummary(),
 ]

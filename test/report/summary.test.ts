@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 
-import { summaryLines } from '../../src/report/summary.ts'
+import { indexSummaryLines, summaryLines, verifySummaryLines } from '../../src/report/summary.ts'
 import type { Style } from '../../src/report/style.ts'
-import { summary } from './samples.ts'
+import { indexSummary, summary, verifySummary } from './samples.ts'
 
 const plain: Style = (_, text) => text
 const lines = (...parameters: Parameters<typeof summary>): string =>
@@ -21,7 +21,7 @@ test('all of it', () => {
       12 files dated by the file system, since nothing inside tells when it was taken
       ✗ /card/a\\x1b.jpg: permission denied (chmod it)
       ✗ /card/b.jpg: empty, 0 bytes
-      … 20 more: lumina status
+      … 20 more: lumina status -v
     Not stored: 20 failed, 18 not a photo, 2 empty.
     Before you wipe the source, have every byte compared:
       lumina verify ~/Pictures --to ./library"
@@ -96,5 +96,39 @@ test('of many failures fifty are named', () => {
   const many = Array.from({ length: 80 }, (_, index) => ({ path: `${index}.jpg`, what: 'gone' }))
   const text = summaryLines(summary({ failed: 80, skippedBy: {} }), many, plain)
   expect(text.filter((line) => line.includes('✗'))).toHaveLength(50)
-  expect(text).toContain('  … 30 more: lumina status')
+  expect(text).toContain('  … 30 more: lumina status -v')
+})
+
+test('verify: what is not stored, and that the source must stay', () => {
+  expect(verifySummaryLines(verifySummary(), plain).join('\n')).toMatchInlineSnapshot(`
+    "5,120 found = 5,100 stored + 20 not stored, at ./library
+      12.4 GB in 2 min 28 s, 83.8 MB/s
+      not stored: 1 never stored, 1 stored as another content, 18 not a photo
+    NOT safe to wipe: not all of it is stored."
+  `)
+})
+
+test('verify: safe to wipe', () => {
+  const whole = { verified: 5120, notStored: 0, notStoredBy: {}, safeToWipe: true }
+  expect(verifySummaryLines(verifySummary(whole), plain).at(-1)).toBe(
+    'Safe to wipe: every byte that was found is stored.',
+  )
+  expect(verifySummaryLines(verifySummary({ ...whole, quick: true }), plain).at(-1)).toContain(
+    'as far as the catalog knows',
+  )
+})
+
+test.each([
+  ['nothing found', { found: 0, verified: 0, notStored: 0, notStoredBy: {} }],
+  ['interrupted', { notStored: 0, notStoredBy: {}, ended: 'interrupted' as const }],
+])('verify: %s is not safe', (_, over) => {
+  expect(verifySummaryLines(verifySummary(over), plain).at(-1)).toMatch(/^NOT safe to wipe/)
+})
+
+test('index', () => {
+  expect(indexSummaryLines(indexSummary(), plain).join('\n')).toMatchInlineSnapshot(`
+    "12 found = 9 taken into the catalog + 2 skipped + 1 failed, in ./library
+      1.0 kB in 2.0 s, 500 B/s
+      skipped: 2 not a photo"
+  `)
 })
