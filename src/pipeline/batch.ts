@@ -34,9 +34,56 @@ export interface Member {
 /** Files of one folder to be looked at together. The members of a group share their stem, and so their counter. */
 export interface Batch {
   folder: { path: string; dir: string; ledgerPath: string; stableInodes: boolean }
-  groups: Member[][]
+  groups: PackedGroups
   files: number
   bytes: number
+}
+
+/**
+ * Members as one string and three arrays: a batch crosses two thread borders, and cloning an object a member cost more than
+ * reading the file (5 µs each way).
+ */
+export interface PackedGroups {
+  /** All names, each ended by NUL, which no name holds. */
+  names: string
+  /** Per member: bytes, mtime, ctime, inode. */
+  stamps: Float64Array
+  /** How many members each group has. */
+  sizes: Uint32Array
+  /** What the ledger remembered, for the members of which it did. */
+  memories: [member: number, memory: Omit<Member, 'name' | 'stamp'>][]
+}
+
+const numbersAStamp = 4
+
+export function packGroups(groups: readonly (readonly Member[])[]): PackedGroups {
+  const members = groups.flat()
+  const stamps = new Float64Array(members.length * numbersAStamp)
+  const memories: PackedGroups['memories'] = []
+  let names = ''
+  for (const [at, { name, stamp, ...memory }] of members.entries()) {
+    names += `${name}\0`
+    stamps[at * numbersAStamp] = stamp.bytes
+    stamps[at * numbersAStamp + 1] = stamp.mtimeUs
+    stamps[at * numbersAStamp + 2] = stamp.ctimeUs
+    stamps[at * numbersAStamp + 3] = stamp.inode
+    if (memory.kind !== undefined) memories.push([at, memory])
+  }
+  return { names, stamps, sizes: Uint32Array.from(groups, ({ length }) => length), memories }
+}
+
+export function unpackGroups({ names, stamps, sizes, memories }: PackedGroups): Member[][] {
+  const memoryOf = new Map(memories)
+  const nameOf = names.split('\0')
+  let at = 0
+  return Array.from(sizes, (size) => {
+    const members: Member[] = []
+    for (const end = at + size; at < end; at++) {
+      const [bytes = 0, mtimeUs = 0, ctimeUs = 0, inode = 0] = stamps.subarray(at * numbersAStamp, (at + 1) * numbersAStamp)
+      members.push({ name: nameOf[at] as string, stamp: { bytes, mtimeUs, ctimeUs, inode }, ...memoryOf.get(at) })
+    }
+    return members
+  })
 }
 
 /** How many assets came to which end, for those that nobody wants to hear of one by one. */

@@ -1,7 +1,7 @@
-import type { ResumeToken, Sha256 } from '../client/destination.ts'
+import type { CallContext, ResumeToken, Sha256 } from '../client/destination.ts'
 import type { Kind } from '../events.ts'
 import type { TakenAt } from './layout.ts'
-import type { Batch, Member } from './batch.ts'
+import { unpackGroups, type Batch, type Member } from './batch.ts'
 import { unknownKind, type Found } from './outcomes.ts'
 import type { AssetFile } from './source.ts'
 
@@ -25,12 +25,14 @@ export interface Item {
   staged: ResumeToken | undefined
   /** Another transfer had claimed its content when it was last asked. */
   waits: boolean
+  /** What its calls to the destination are made with. */
+  call: CallContext | undefined
   /** Its outcome is told. */
   done: boolean
 }
 
 export function itemsOf(batch: Batch): Item[] {
-  return batch.groups.flatMap((members) => {
+  return unpackGroups(batch.groups).flatMap((members) => {
     const group: Item[] = []
     for (const member of members) group.push(newItem(batch, member, group))
     return group
@@ -54,6 +56,7 @@ function newItem(batch: Batch, member: Member, group: Item[]): Item {
     sidecar: false,
     staged: undefined,
     waits: false,
+    call: undefined,
     done: member.stored ?? false,
   }
 }

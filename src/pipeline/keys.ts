@@ -12,8 +12,12 @@ const unsafe = /[\u0000-\u001f\u007f-\u009f<>:"\\|?*\u200e\u200f\u202a-\u202e\u2
 const reserved = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)/i
 const systemName = '.lumina'
 
+/** What cameras write, and most people: nothing in it needs a look. */
+const plain = /^[A-Za-z0-9_][A-Za-z0-9_()\- ]{0,100}\.[A-Za-z0-9]{1,10}$/
+
 /** One path segment, or one name, as a key may hold it. Never empty, `.` or `..`, never longer than the rules allow. */
 export function encodeSegment(name: string, rules: KeyRules): string {
+  if (plain.test(name) && !reserved.test(name) && !rules.forbidden) return name
   let safe = name.isWellFormed() ? name : encodeIllFormed(name)
   safe = safe.replace(unsafe, percent)
   if (rules.forbidden) safe = safe.replace(new RegExp(rules.forbidden, 'gu'), percent)

@@ -26,6 +26,8 @@ export interface LayoutValues {
 
 export interface Layout {
   readonly template: string
+  /** `{dir}/{name}{ext}`: every file keeps its place and its name. */
+  readonly isDefault: boolean
   /** It needs the capture date or the camera, so the file's metadata must be read. */
   readonly asksMetadata: boolean
   readonly asksDate: boolean
@@ -60,6 +62,7 @@ export function parseLayout(template: string): Layout {
   }
   return {
     template,
+    isDefault: template === '{dir}/{name}{ext}',
     asksMetadata: asked.has('taken') || asked.has('camera'),
     asksDate: asked.has('taken'),
     expand: (values) => expand(parts, values),

@@ -9,6 +9,13 @@ export interface Naming {
   /** Of the batch's folder, below the source. */
   dir: string
   rules: KeyRules
+  /** `prefix` and `dir` as a key, with its slash: what the default layout puts before each name. */
+  folder: string
+}
+
+export function namingOf(layout: Layout, prefix: string, dir: string, rules: KeyRules): Naming {
+  const folder = keyFrom([...prefix.split('/'), ...dir.split('/')], rules)
+  return { layout, prefix, dir, rules, folder: folder === '' ? '' : `${folder}/` }
 }
 
 /** Names the members of one group for the `counter`-th time: all with the same counter, sidecars after their photo. */
@@ -24,7 +31,8 @@ export function nameGroup(group: readonly Item[], counter: number, naming: Namin
 }
 
 /** The key that a content gets when nothing stands in its way. */
-export function baseKey(item: Item, { layout, prefix, dir, rules }: Naming): Key {
+export function baseKey(item: Item, { layout, prefix, dir, folder, rules }: Naming): Key {
+  if (layout.isDefault) return folder + encodeSegment(item.member.name, rules)
   const { stem, ext } = splitExt(item.member.name)
   const digest = item.digest ?? ''
   const segments = layout.expand({

@@ -1,6 +1,6 @@
 import { errorFrom, LuminaError, type ErrorReport } from '../errors.ts'
 import type { Emit, FailedEvent, ProgressEvent } from '../events.ts'
-import { addTally, emptyTally, sumOf, type Batch, type FolderTask, type Report, type Scanned, type Tally } from './batch.ts'
+import { addTally, emptyTally, sumOf, unpackGroups, type Batch, type FolderTask, type Report, type Scanned, type Tally } from './batch.ts'
 import type { LaneClient } from './lanes/client.ts'
 import { requestStop, type SharedState, type StopReason } from './lanes/shared.ts'
 import type { Task } from './options.ts'
@@ -152,7 +152,7 @@ export class Run {
     const outcomes = new Outcomes(this.#parts.options)
     const reason = this.#ended === 'limit' ? 'limit' : 'interrupted'
     for (const batch of this.#batches) {
-      for (const { name, stamp, kind, stored } of batch.groups.flat()) {
+      for (const { name, stamp, kind, stored } of unpackGroups(batch.groups).flat()) {
         const found = { path: `${batch.folder.path}/${name}`, name, bytes: stamp.bytes, kind: kind ?? unknownKind }
         if (!stored) outcomes.skipped(found, reason)
       }
@@ -174,7 +174,7 @@ export class Run {
     else {
       const next = batch ?? this.#batches.shift()
       if (!next) return false
-      this.#current = `${next.folder.path}/${next.groups[0]?.[0]?.name ?? ''}`
+      this.#current = `${next.folder.path}/${next.groups.names.slice(0, next.groups.names.indexOf('\0'))}`
       this.#start({ lane, batch: next }, (client) => client.work(next))
     }
     return true

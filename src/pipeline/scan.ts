@@ -6,7 +6,7 @@ import { groupByCompanion } from '../media/companions.ts'
 import { nameOf, osPath } from '../os-path.ts'
 import type { Ledger, Seen } from '../state/ledger.ts'
 import { ledgerPath, type Volume, type Volumes } from '../state/volume.ts'
-import type { Batch, FolderTask, Member, Scanned } from './batch.ts'
+import { packGroups, type Batch, type FolderTask, type Member, type Scanned } from './batch.ts'
 import { ignoreFileName, isLitter, withIgnoreFile, type Filters } from './filters.ts'
 import type { PipelineOptions } from './options.ts'
 import { Outcomes, unknownKind, type Found } from './outcomes.ts'
@@ -234,26 +234,34 @@ class Scan {
       .map((names) => names.map((name) => byName.get(name) as Member))
       .filter((members) => members.some(({ stored }) => !stored))
     const batches: Batch[] = []
-    let batch: Batch | undefined
+    let open: Member[][] = []
+    let files = 0
     let held = 0
     for (const members of groups) {
       const bytes = members.reduce((sum, { stamp }) => sum + (stamp.bytes <= this.#ctx.heldBytes ? stamp.bytes : 0), 0)
-      if (!batch || batch.files + members.length > batchFiles || held + bytes > this.#ctx.batchBytes) {
-        batch = this.#newBatch()
-        batches.push(batch)
+      if (open.length > 0 && (files + members.length > batchFiles || held + bytes > this.#ctx.batchBytes)) {
+        batches.push(this.#batchOf(open))
+        open = []
+        files = 0
         held = 0
       }
-      batch.groups.push(members)
-      batch.files += members.length
-      batch.bytes += members.reduce((sum, { stamp }) => sum + stamp.bytes, 0)
+      open.push(members)
+      files += members.length
       held += bytes
     }
+    batches.push(this.#batchOf(open))
     return batches
   }
 
-  #newBatch(): Batch {
+  #batchOf(groups: readonly Member[][]): Batch {
     const { path, dir } = this.#task
-    return { folder: { path, dir, ledgerPath: this.#ledgerPath, stableInodes: this.#volume.stableInodes }, groups: [], files: 0, bytes: 0 }
+    const open = groups.flat().filter(({ stored }) => !stored)
+    return {
+      folder: { path, dir, ledgerPath: this.#ledgerPath, stableInodes: this.#volume.stableInodes },
+      groups: packGroups(groups),
+      files: open.length,
+      bytes: open.reduce((sum, { stamp }) => sum + stamp.bytes, 0),
+    }
   }
 }
 

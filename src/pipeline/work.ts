@@ -4,12 +4,12 @@ import type { Catalog, CatalogEntry, Claim, ClaimAnswer, Key } from '../client/d
 import { endsRun, LuminaError, reportOf, systemCode, type ErrorReport } from '../errors.ts'
 import { classOf, isPhoto } from '../hash/kinds.ts'
 import { osPath } from '../os-path.ts'
-import type { Remembered } from '../state/ledger.ts'
+import type { Remembered, RememberedFolder } from '../state/ledger.ts'
 import { describe } from './describe.ts'
 import type { Batch, Report } from './batch.ts'
 import { inspect, type Arena } from './inspect.ts'
 import { itemsOf, type Item } from './item.ts'
-import { baseKey, counterOf, isDatedByMtime, nameGroup, takenOf, type Naming } from './name.ts'
+import { baseKey, counterOf, isDatedByMtime, nameGroup, namingOf, takenOf, type Naming } from './name.ts'
 import type { Layout } from './layout.ts'
 import type { PipelineOptions } from './options.ts'
 import { Outcomes, unknownKind } from './outcomes.ts'
@@ -33,6 +33,8 @@ export interface WorkContext extends TransferContext {
   /** Called once for each content that is about to be sent. @throws `limit` */
   spend: (bytes: number) => void
   sleep: (ms: number) => Promise<void>
+  /** Tells the ledger, sooner or later: after the catalog, never before. */
+  remember: (folder: RememberedFolder) => void
 }
 
 export interface Worked extends Report {
@@ -60,7 +62,7 @@ class Work {
     this.#ctx = ctx
     this.#items = itemsOf(batch)
     this.#outcomes = new Outcomes(ctx.options)
-    this.#naming = { layout: ctx.layout, prefix: ctx.options.prefix, dir: batch.folder.dir, rules: ctx.destination.traits.keyRules }
+    this.#naming = namingOf(ctx.layout, ctx.options.prefix, batch.folder.dir, ctx.destination.traits.keyRules)
   }
 
   async run(): Promise<Worked> {
@@ -71,7 +73,7 @@ class Work {
       fatal = reportOf(error)
     }
     await this.#letGo(fatal?.code === 'limit' ? 'limit' : 'interrupted')
-    if (!this.#ctx.options.dryRun) this.#ctx.ledger.remember(this.#batch.folder.ledgerPath, this.#remember)
+    if (!this.#ctx.options.dryRun) this.#ctx.remember({ path: this.#batch.folder.ledgerPath, files: this.#remember })
     this.#arena.clear()
     const { tally, events } = this.#outcomes
     return { tally, events, ...(fatal ? { fatal } : {}) }
@@ -80,9 +82,12 @@ class Work {
   async #stages(): Promise<void> {
     await this.#each((item) => this.#inspect(item))
     this.#decideKinds()
-    await this.#skipKnown()
-    await this.#each((item) => this.#describe(item))
-    this.#filterByDate()
+    if (this.#asksMetadata) {
+      // a claim would tell as well, but not before the metadata of files that need none was read
+      await this.#skipKnown()
+      await this.#each((item) => this.#describe(item))
+      this.#filterByDate()
+    }
     await this.#each((item) => this.#bytesFirst(item))
     await this.#storeAll()
   }
@@ -164,6 +169,11 @@ class Work {
     item.done = true
   }
 
+  get #asksMetadata(): boolean {
+    const { takenSinceMs, takenUntilMs } = this.#ctx.options.filters
+    return this.#ctx.layout.asksMetadata || takenSinceMs !== undefined || takenUntilMs !== undefined
+  }
+
   async #skipKnown(): Promise<void> {
     const asked = this.#open.filter(({ digest, sidecar }) => digest !== undefined && !sidecar)
     const known = await this.#ctx.catalog.known(asked.map(({ digest }) => digest as string))
@@ -185,8 +195,6 @@ class Work {
   }
 
   async #describe(item: Item): Promise<void> {
-    const { takenSinceMs, takenUntilMs } = this.#ctx.options.filters
-    if (!this.#ctx.layout.asksMetadata && takenSinceMs === undefined && takenUntilMs === undefined) return
     await describe(item)
     // a stored photo of the group tells the date as well as one that is to be stored
     for (const other of item.group) if (other.done && other.member.stored && !other.taken) await describe(other).catch(ignoreUnreadable)

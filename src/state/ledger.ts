@@ -45,6 +45,11 @@ export interface Remembered extends Seen {
   digest: Sha256 | undefined
 }
 
+export interface RememberedFolder {
+  path: string
+  files: readonly Remembered[]
+}
+
 export interface BegunTransfer {
   path: string
   url: string
@@ -201,24 +206,19 @@ export class Ledger {
     })
   }
 
-  remember(path: string, files: readonly Remembered[]): void {
-    if (files.length === 0) return
+  /** Remembers files of several folders at once; in the order of the walk, which is the order of the table. */
+  remember(folders: readonly RememberedFolder[]): void {
+    if (folders.length === 0) return
     this.#heal((sqlite) =>
       sqlite.transaction(() => {
-        const id = this.#dirId(sqlite, path) ?? this.#newDir(sqlite, path)
         const insert = sqlite.prepare('INSERT OR REPLACE INTO file VALUES (?,?,?,?,?,?,?,?,?)')
-        for (const file of files) {
-          insert.run(
-            id,
-            asText(file.name),
-            file.bytes,
-            file.mtimeUs,
-            file.ctimeUs,
-            file.inode,
-            file.kind ?? null,
-            file.digest === undefined ? null : Buffer.from(file.digest, 'hex'),
-            file.stored,
-          )
+        for (const { path, files } of folders) {
+          const id = this.#dirId(sqlite, path) ?? this.#newDir(sqlite, path)
+          for (const file of files) {
+            const { bytes, mtimeUs, ctimeUs, inode, kind = null, stored } = file
+            const digest = file.digest === undefined ? null : Buffer.from(file.digest, 'hex')
+            insert.run(id, asText(file.name), bytes, mtimeUs, ctimeUs, inode, kind, digest, stored)
+          }
         }
       }),
     )

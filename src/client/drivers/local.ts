@@ -55,7 +55,7 @@ export function localDestination(options: LocalOptions): Destination {
 
   /** Sends `source` from `offset` into an open file; the buffer is this transfer's own, since a read may take its time. */
   async function pour(fd: number, source: Source, offset: number, room: Reservation, ctx: CallContext): Promise<number> {
-    const buffer = buffers.take(Math.min(chunkBytes, source.bytes))
+    const buffer = buffers.take()
     let at = offset
     try {
       while (at < source.bytes) {
@@ -255,21 +255,20 @@ function missing(key: Key): LuminaError {
 class Buffers {
   readonly #free: Buffer[] = []
 
-  take(bytes: number): Buffer {
-    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)
-    return buffer.subarray(0, Math.max(1, bytes))
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)
   }
 
   give(buffer: Buffer): void {
-    this.#free.push(Buffer.from(buffer.buffer))
+    this.#free.push(buffer)
   }
 }
 
 /** How far the file at `path` is the beginning of `source`; what lies beyond is cut off. */
 async function commonPrefix(path: string, source: Source, ctx: CallContext, buffers: Buffers): Promise<number> {
   const fd = openSync(path, constants.O_RDWR)
-  const ours = buffers.take(chunkBytes)
-  const theirs = buffers.take(chunkBytes)
+  const ours = buffers.take()
+  const theirs = buffers.take()
   let at = 0
   try {
     const held = Math.min(fstatSync(fd).size, source.bytes)
@@ -299,7 +298,7 @@ async function* chunks(path: string, key: Key, from: number, buffers: Buffers): 
   } catch (error) {
     throw systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR' ? missing(key) : failure(error, key)
   }
-  const buffer = buffers.take(chunkBytes)
+  const buffer = buffers.take()
   try {
     if (!fstatSync(fd).isFile()) throw missing(key)
     for (let at = from; ; ) {
