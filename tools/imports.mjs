@@ -6,12 +6,11 @@ import { dirname, join, posix, relative, resolve, sep } from 'node:path'
 import { parseSync } from 'rolldown/utils'
 import { root } from './runtime.mjs'
 
-const anything = ['*']
 const base = ['base']
 const lower = ['hash', 'media', 'state', 'destination', ...base]
 
-// The parts of the house, the most special path first. `imports`: the other parts it may know; `packages`: what it may know from
-// node_modules, where that is not free.
+// The parts of the house, the most special path first. `imports`: the other parts it may know; `types`: those of which it may know
+// only types; `packages`: what it may know from node_modules, where that is not free.
 const parts = [
   // Composition roots that are threads of their own.
   {
@@ -26,7 +25,13 @@ const parts = [
     imports: ['report', 'pipeline', 'triage', 'server', 'open', 'config', ...lower],
   },
   { name: 'report', path: /^report\//, imports: base, packages: ['chalk', 'cli-progress'] },
-  { name: 'pipeline', path: /^pipeline\//, imports: lower, packages: ['ignore', 'p-limit', 'picomatch'] },
+  {
+    name: 'pipeline',
+    path: /^pipeline\//,
+    imports: lower,
+    types: ['entry'],
+    packages: ['ignore', 'p-limit', 'picomatch'],
+  },
   { name: 'triage', path: /^triage\//, imports: lower },
   { name: 'server', path: /^server\//, imports: ['open', 'config', ...lower] },
   { name: 'media', path: /^media\//, imports: ['hash', ...base] },
@@ -43,7 +48,7 @@ const parts = [
   // errors, events and the small tools that everything may use.
   { name: 'base', path: /^[^/]+\.ts$/, imports: [], packages: [] },
   // The folders that DESIGN does not know yet have to be given their place here.
-  { name: 'unplaced', path: /./, imports: anything },
+  { name: 'unplaced', path: /./, imports: [] },
 ]
 
 const partOf = (file) => parts.find((part) => part.path.test(file))
@@ -52,16 +57,21 @@ const partOf = (file) => parts.find((part) => part.path.test(file))
 function* importsOf(file, text) {
   const { module, errors } = parseSync(file, text)
   if (errors.length > 0) throw new Error(`${file}: ${errors[0].message}`)
-  const exported = module.staticExports.flatMap((statement) => statement.entries.filter((entry) => entry.moduleRequest))
-  for (const { moduleRequest } of [...module.staticImports, ...exported, ...module.dynamicImports]) {
+  const exported = module.staticExports.filter((statement) => statement.entries.some((entry) => entry.moduleRequest))
+  for (const { start, entries, moduleRequest = entries[0].moduleRequest } of [
+    ...module.staticImports,
+    ...exported,
+    ...module.dynamicImports,
+  ]) {
     const written = moduleRequest.value ?? text.slice(moduleRequest.start, moduleRequest.end)
     const specifier = /^(['"`])(.*)\1$/.exec(written)?.[2] ?? written
-    yield { specifier, line: text.slice(0, moduleRequest.start).split('\n').length }
+    const typeOnly = /^(import|export)\s+type\b/.test(text.slice(start))
+    yield { specifier, typeOnly, line: text.slice(0, moduleRequest.start).split('\n').length }
   }
 }
 
 /** Why `from` must not import `specifier`; undefined where it may. */
-function objection(from, file, specifier) {
+function objection(from, file, { specifier, typeOnly }) {
   if (specifier.startsWith('node:')) return undefined
   if (!specifier.startsWith('.')) {
     const name = specifier
@@ -76,7 +86,7 @@ function objection(from, file, specifier) {
   if (target.startsWith('..')) return undefined
   const to = partOf(target)
   if (to.name === 'unplaced') return `src/${target} has no place in tools/imports.mjs yet`
-  if (to === from || from.imports.includes(to.name)) return undefined
+  if (to === from || from.imports.includes(to.name) || (typeOnly && from.types?.includes(to.name))) return undefined
   return `${from.name} must not import ${to.name} (src/${target})`
 }
 
@@ -88,9 +98,9 @@ const files = readdirSync(src, { recursive: true, withFileTypes: true })
 const problems = files.flatMap((file) => {
   const from = partOf(file)
   if (from.name === 'unplaced') return [`src/${file}:1: ${dirname(file)}/ has no place in tools/imports.mjs yet`]
-  return [...importsOf(file, readFileSync(join(src, file), 'utf8'))].flatMap(({ specifier, line }) => {
-    const why = objection(from, file, specifier)
-    return why ? [`src/${file}:${line}: ${why}`] : []
+  return [...importsOf(file, readFileSync(join(src, file), 'utf8'))].flatMap((found) => {
+    const why = objection(from, file, found)
+    return why ? [`src/${file}:${found.line}: ${why}`] : []
   })
 })
 

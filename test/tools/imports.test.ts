@@ -28,6 +28,7 @@ test.each([
   ['pipeline/work.ts', '../client/drivers/local.ts', 'pipeline must not import drivers'],
   ['pipeline/work.ts', '@aws-sdk/client-s3', 'pipeline must not import the package @aws-sdk/client-s3'],
   ['pipeline/lanes/pool.ts', '../../client/open.ts', 'pipeline must not import open'],
+  ['pipeline/lanes/client.ts', './entry.ts', 'pipeline must not import entry'],
   ['pipeline/lanes/entry.ts', '../../client/drivers/local.ts', 'entry must not import drivers'],
   ['triage/grid.ts', '../pipeline/work.ts', 'triage must not import pipeline'],
   ['triage/grid.ts', '../client/open.ts', 'triage must not import open'],
@@ -72,6 +73,10 @@ test.each([
   ['hash/sniff.ts', 'node:fs'],
 ])('%s may import %s', async (file, specifier) => {
   expect(await check(file, `import { x } from '${specifier}'\n`)).toMatchObject({ exitCode: 0 })
+})
+
+test('who starts a thread may know the type of its settings', async () => {
+  expect(await check('pipeline/lanes/client.ts', "import type { X } from './entry.ts'")).toMatchObject({ exitCode: 0 })
 })
 
 test('no sources at all are not all in order', async () => {
