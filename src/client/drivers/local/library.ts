@@ -2,7 +2,7 @@ import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writ
 import { join } from 'node:path'
 
 import { LuminaError, systemCode } from '../../../errors.ts'
-import { failure } from './failure.ts'
+import { failure } from '../../failure.ts'
 
 /** What lies in a library's `.lumina` folder. */
 export interface Library {

@@ -1,4 +1,4 @@
-import { LuminaError, systemCode } from '../../../errors.ts'
+import { LuminaError, systemCode } from '../errors.ts'
 
 /** What a system error at the library means for the run. */
 export function failure(error: unknown, what: string): unknown {
