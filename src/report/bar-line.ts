@@ -37,11 +37,15 @@ function segmentsOf(event: ProgressEvent, pace: Pace): Segment[] {
     { rank: 3, text: formatBytes(pace.sentBytes) },
   ]
   if (pace.bytesPerSecond) segments.push({ rank: 4, text: formatRate(pace.bytesPerSecond) })
-  if (pace.secondsLeft !== undefined)
-    segments.push({ rank: 5, text: `${formatSeconds(Math.ceil(pace.secondsLeft))} left` })
+  if (pace.secondsLeft !== undefined) segments.push({ rank: 5, text: `${timeLeft(pace.secondsLeft)} left` })
   if (event.failed > 0) segments.push({ rank: 1, text: `${formatCount(event.failed)} failed` })
   if (event.retries > 0) segments.push({ rank: 4, text: plural(event.retries, 'retry', 'retries') })
   return segments
+}
+
+/** Without the tenths, which flicker. */
+function timeLeft(seconds: number): string {
+  return seconds < 60 ? `${Math.ceil(seconds)} s` : formatSeconds(seconds)
 }
 
 function fitting(segments: readonly Segment[], columns: number): Segment[] {
