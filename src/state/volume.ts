@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { basename, join, posix } from 'node:path'
 
@@ -95,7 +94,7 @@ function unknownVolume(path: string): Volume {
 function systemMounts(): Mount[] {
   try {
     if (process.platform === 'linux') return parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'))
-    if (process.platform === 'darwin') return parseMountCommand(execFileSync('/sbin/mount', { encoding: 'utf8' }))
+    if (process.platform === 'darwin') return parseMountCommand(outputOf('/sbin/mount'))
   } catch {
     // a sandbox may hide the mounts: every volume is then an unknown one, the careful case
   }
@@ -123,6 +122,11 @@ export function parseMountCommand(text: string): Mount[] {
   })
 }
 
+/** Only macOS asks programs, so only it loads what runs them. */
+function outputOf(program: string, ...args: string[]): string {
+  return process.getBuiltinModule('node:child_process').execFileSync(program, args, { encoding: 'utf8' })
+}
+
 function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
 }
@@ -130,7 +134,7 @@ function unescapeOctal(text: string): string {
 function volumeId(device: string): string | undefined {
   try {
     if (process.platform === 'darwin') {
-      return /Volume UUID:\s+(\S+)/.exec(execFileSync('/usr/sbin/diskutil', ['info', device], { encoding: 'utf8' }))?.[1]
+      return /Volume UUID:\s+(\S+)/.exec(outputOf('/usr/sbin/diskutil', 'info', device))?.[1]
     }
     const folder = '/dev/disk/by-uuid'
     return readdirSync(folder).find((uuid) => basename(realpathSync(join(folder, uuid))) === basename(realpathSync(device)))
