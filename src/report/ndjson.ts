@@ -14,9 +14,7 @@ const secondsBetweenProgress = 1
 
 /** Events for programs: one JSON object a line. Half characters stand there as escapes, so that each line is valid UTF-8. */
 export function createNdjsonReporter(stdout: Output): PacedReporter {
-  const batch = createBatch((text) => {
-    if (!stdout.destroyed && stdout.writable) stdout.write(text)
-  })
+  const batch = createBatch((text) => void stdout.write(text))
   const isDue = createProgressGate(secondsBetweenProgress)
   return {
     wants: 'each',

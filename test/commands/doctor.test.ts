@@ -8,6 +8,7 @@ import { catalogIdAt, holdPlace, leavePlace, openPlace, parseTarget, type Place 
 import { doctor } from '../../src/commands/doctor.ts'
 import { checkClock, checkFileClock } from '../../src/commands/doctor/clock.ts'
 import type { Finding } from '../../src/commands/doctor/finding.ts'
+import { leftovers, sweep } from '../../src/commands/doctor/temps.ts'
 import { checkVersions } from '../../src/commands/doctor/versions.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { Flags } from '../../src/config/layers.ts'
@@ -145,6 +146,17 @@ describe('temporary files', () => {
     expect(readdirSync(temps())).toContain('0-1')
     rmSync(join(temps(), '0-1'))
     leavePlace(place, hold)
+  })
+
+  test('of a run that begins meanwhile are not touched either', () => {
+    const place = makeLibrary()
+    writeFileSync(join(temps(), '0-1'), 'x')
+    const loose = leftovers(library())
+    const hold = holdPlace(place)
+    expect(loose.map(({ held }) => held)).toEqual([false])
+    expect(sweep(loose)).toEqual([])
+    expect(readdirSync(temps())).toContain('0-1')
+    hold.release()
   })
 })
 
