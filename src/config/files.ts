@@ -5,7 +5,7 @@ import { dirname, join, parse } from 'node:path'
 import { LuminaError, systemCode } from '../errors.ts'
 import { positionOfFault } from './json-fault.ts'
 
-export const projectFileName = 'lumina.config.json'
+const projectFileName = 'lumina.config.json'
 
 /** Larger files are no settings. */
 const maxBytes = 1 << 20

@@ -73,7 +73,7 @@ export function valueIn(layer: Layer, name: SettingName, raw: Raw, nowMs: number
   }
 }
 
-export function readRaw({ type }: Setting<unknown>, raw: Raw, context: ValueContext): unknown {
+function readRaw({ type }: Setting<unknown>, raw: Raw, context: ValueContext): unknown {
   if (typeof raw !== 'object') return type.read(String(raw), context)
   const item = type.item ?? type
   return Object.freeze(raw.map((each) => item.read(each, context)))

@@ -50,7 +50,7 @@ const upload = ['upload'] as const
 const upAndVerify = ['upload', 'verify'] as const
 const anyReach = ['upload', 'verify', 'doctor', 'index'] as const
 
-export const settings = {
+const settings = {
   to: setting('to', destination, {
     default: nothing,
     help: 'a folder, a URL, or a name set with `lumina config set destinations.<name> <url>`',

@@ -4,7 +4,7 @@ import type { Screen } from './screen.ts'
 import { formatBytes, formatCount, formatRate, plural } from './units.ts'
 
 /** Often enough to see life in a log, seldom enough not to fill it. */
-export const secondsBetweenLines = 10
+const secondsBetweenLines = 10
 
 /** For logs and pipes: every line stays, and progress is a line every 10 s. */
 export function createLines(stream: Output, { progress }: { progress: boolean }): Screen {
