@@ -71,12 +71,18 @@ export function fail(message, exitCode) {
 const terminalSignals = new Set(['SIGINT', 'SIGHUP', 'SIGQUIT'])
 const atTerminal = () => [0, 1, 2].some((fd) => isatty(fd))
 
-/** Runs a program to its end and resolves to its exit code, 128+n where a signal n killed it. Outlives every signal. */
-export function run(command, args, options = {}) {
+/**
+ * Runs a program to its end and resolves to its exit code, 128+n where a signal n killed it. Outlives every signal, and says which
+ * one asked it to stop. `expendable`: a program that is killed then, as nothing that it leaves behind matters.
+ */
+export function run(command, args, { expendable = false, ...options } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'inherit', ...options })
+    let stopped
     const pass = (signal) => {
-      if (!(terminalSignals.has(signal) && atTerminal())) child.kill(signal)
+      stopped = signal
+      if (expendable) child.kill('SIGKILL')
+      else if (!(terminalSignals.has(signal) && atTerminal())) child.kill(signal)
     }
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']
     for (const signal of signals) process.on(signal, pass)
@@ -85,10 +91,12 @@ export function run(command, args, options = {}) {
     child.on('error', reject)
     child.on('close', (code, signal) => {
       for (const name of signals) process.off(name, pass)
-      resolve({ code: code ?? 128 + constants.signals[signal], signal, output: Buffer.concat(output).toString() })
+      resolve({ code: code ?? exitCodeOf(signal), stopped, output: Buffer.concat(output).toString() })
     })
   })
 }
+
+export const exitCodeOf = (signal) => 128 + constants.signals[signal]
 
 /** Runs the chosen Node with inherited stdio and ends this process the way that one ended. */
 export async function become(node, args, options) {

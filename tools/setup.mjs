@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fail, root, run } from './runtime.mjs'
+import { exitCodeOf, fail, root, run } from './runtime.mjs'
 
 // Both stamps lie in node_modules: who deletes it gets a new build too, as dist holds code from there.
 const installStamp = join(root, 'node_modules', '.lumina-install')
@@ -79,11 +79,13 @@ const note = (text) => process.stderr.write(`lumina: ${text}\n`)
 
 /** Runs one step without a word; what it said is shown only if it failed, and then that is the end. */
 async function step(name, command, args, viaShell = false) {
-  const options = { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], shell: viaShell && process.platform === 'win32' }
-  const { code, signal, output } = await run(command, args, options)
+  const shell = viaShell && process.platform === 'win32'
+  // Without its stamp a step is done anew; npm, asked to stop, would first take back all it did, for up to half a minute.
+  const options = { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], shell, expendable: true }
+  const { code, stopped, output } = await run(command, args, options)
   if (code === 0) return
   unlinkQuietly(lockPath)
-  if (signal) process.exit(code)
+  if (stopped) process.exit(exitCodeOf(stopped))
   process.stderr.write(output)
   fail(`${name} failed, see above`, 1)
 }
