@@ -81,11 +81,20 @@ function runLines(run: RunRecord, style: Style): string[] {
 
 function outcome({ begunMs, endedMs, exitCode, summary }: RunRecord, style: Style): string {
   if (endedMs === undefined) return style('yellow', 'under way, or killed')
-  const end = exitCode === exitCodes.done ? style('green', 'done') : style('yellow', `exit ${exitCode}`)
+  const end =
+    exitCode === exitCodes.done && !summary?.ended
+      ? style('green', 'done')
+      : style('yellow', endWord(exitCode, summary))
   if (summary === undefined) return `${end} after ${formatSeconds((endedMs - begunMs) / 1000)}`
   const { found, uploaded, skipped, failed, bytes, seconds } = summary
   const counts = `${formatCount(uploaded)} uploaded + ${formatCount(skipped)} skipped + ${formatCount(failed)} failed`
   return `${end}: ${formatCount(found)} found = ${counts}, ${formatBytes(bytes)} in ${formatSeconds(seconds)}`
+}
+
+const endWords = { interrupted: 'interrupted', limit: 'ended by a limit', error: 'ended by an error' } as const
+
+function endWord(exitCode: number | undefined, summary: RunRecord['summary']): string {
+  return summary?.ended === undefined ? `exit ${exitCode}` : endWords[summary.ended]
 }
 
 function failureLines({ begunMs, failures }: Status['runs'][number], all: boolean, style: Style): string[] {

@@ -85,6 +85,19 @@ test('failures of the last run are named up to fifty, with -v all of all runs', 
   expect(named((await ask({ verbose: 1 })).stdout.text)).toBe(61)
 })
 
+test('a run that did not come to its end is not called done, whatever its exit code', async () => {
+  const ledger = new Ledger(join(root, 'state'))
+  ledger.endRun(
+    ledger.beginRun('upload', '/card', 'file:///library', begunMs),
+    0,
+    summary({ ended: 'interrupted' }),
+    [],
+    begunMs + 1000,
+  )
+  ledger.close()
+  expect((await ask()).stdout.text).toContain('    interrupted: 5,120 found')
+})
+
 test('--json has all of it, on one line', async () => {
   remember()
   const { stdout } = await ask({ json: true })
