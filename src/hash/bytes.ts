@@ -25,7 +25,7 @@ export const u32le = (from: Uint8Array, at: number): number => u32(from, at, tru
 
 /** 64 bits, unsigned, big-endian, rounded to a double beyond 2^53; 0 where they aren't wholly inside. */
 export function u64be(from: Uint8Array, at: number): number {
-  return at + 8 > from.length ? 0 : u32be(from, at) * 0x1_0000_0000 + u32be(from, at + 4)
+  return at < 0 || at + 8 > from.length ? 0 : u32be(from, at) * 0x1_0000_0000 + u32be(from, at + 4)
 }
 
 /** One character a byte, from `start` up to `end` or the end of the bytes. */

@@ -19,7 +19,7 @@ function eachSegment(head: Uint8Array, visit: (marker: number, start: number, en
       at++
       continue
     }
-    const end = at + 2 + Math.max(2, u16be(head, at + 2))
+    const end = at + 2 + u16be(head, at + 2)
     if (marker === START_OF_SCAN || visit(marker, at + 4, end)) return
     at = end
   }

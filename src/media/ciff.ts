@@ -7,7 +7,6 @@ import type { Window } from './window.ts'
 const TAG = { makeModel: 0x080a, camera: 0x2807, image: 0x300a, timeStamp: 0x180e } as const
 
 const ENTRY_BYTES = 10
-const MAX_ENTRIES = 256
 
 interface Heap {
   readonly start: number
@@ -33,10 +32,10 @@ export function exifOfCrw(window: Window, bytes: number): Exif | undefined {
 /** Where a record's content lies: a heap of its own, or bytes. */
 function recordIn(window: Window, heap: Heap, wanted: number): Heap | undefined {
   const at = heap.start + u32le(window.read(heap.end - 4, 4), 0)
-  const count = Math.min(u16(window.read(at, 2), 0, true), MAX_ENTRIES)
+  const count = u16(window.read(at, 2), 0, true)
   const entries = window.read(at + 2, count * ENTRY_BYTES)
   for (let entry = 0; entry + ENTRY_BYTES <= entries.length; entry += ENTRY_BYTES) {
-    if ((u16(entries, entry, true) & 0x3fff) !== wanted) continue
+    if (u16(entries, entry, true) !== wanted) continue
     const start = heap.start + u32le(entries, entry + 6)
     return { start, end: start + u32le(entries, entry + 2) }
   }

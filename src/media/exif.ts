@@ -30,14 +30,10 @@ const TAG = {
 const ASCII = 2
 const MAX_TEXT_BYTES = 128
 
-/** More entries than a directory of any camera has. */
-const MAX_ENTRIES = 512
-
 const START_OF_IMAGE = 0xffd8
 const START_OF_SCAN = 0xffda
 const APP1 = 0xffe1
 const FILL = 0xffff
-const MAX_SEGMENTS = 128
 
 /** The Exif of a TIFF structure whose header stands at `base`, whatever its magic number; undefined when there is none. */
 export function exifOfTiff(window: Window, base: number): Exif | undefined {
@@ -67,16 +63,14 @@ export function exifOfTiff(window: Window, base: number): Exif | undefined {
 /** The Exif of the JPEG that begins at `base`: an APP1, which some phones put behind several segments of their own. */
 export function exifOfJpeg(window: Window, base: number): Exif | undefined {
   if (u16(window.read(base, 2), 0, false) !== START_OF_IMAGE) return undefined
-  let at = base + 2
-  for (let n = 0; n < MAX_SEGMENTS; n++) {
+  for (let at = base + 2; ;) {
     const header = window.read(at, 10)
     const marker = u16(header, 0, false)
     if (marker <= 0xff00 || marker === START_OF_SCAN) return undefined
     const length = u16(header, 2, false)
     if (marker === APP1 && isExif(header)) return exifOfTiff(windowOver(window.read(at + 10, length - 8)), 0)
-    at += marker === FILL ? 1 : 2 + Math.max(2, length)
+    at += marker === FILL ? 1 : 2 + length
   }
-  return undefined
 }
 
 /** `Exif` and two zeros, of which some writers get the second wrong. */
@@ -85,7 +79,7 @@ function isExif(segment: Uint8Array): boolean {
 }
 
 function directory(window: Window, base: number, offset: number, little: boolean): Directory {
-  const count = Math.min(u16(window.read(base + offset, 2), 0, little), MAX_ENTRIES)
+  const count = u16(window.read(base + offset, 2), 0, little)
   return directoryAt(window.read(base + offset, 2 + count * 12), 0, 0, little)
 }
 

@@ -9,9 +9,6 @@ const ITEM_INFO_ENTRY = boxType('infe')
 const ITEM_LOCATION = boxType('iloc')
 const EXIF = boxType('Exif')
 
-/** As many as `boxesIn` gives. */
-const MAX_ITEMS = 4096
-
 /**
  * The Exif item of a HEIC or AVIF, wherever in the file it lies: the item table names it, the location table says where.
  * ISO/IEC 23008-12, annex A.2.1; ISO/IEC 14496-12, sections 8.11.3 and 8.11.6.
@@ -53,7 +50,7 @@ function locationOf(table: Uint8Array, wanted: number): number | undefined {
   const [offsetBytes, lengthBytes] = nibbles(table[4] ?? 0)
   const [baseBytes, indexBytes] = nibbles(table[5] ?? 0)
   const idBytes = version < 2 ? 2 : 4
-  const count = Math.min(number(table, 6, idBytes), MAX_ITEMS)
+  const count = number(table, 6, idBytes)
   let at = 6 + idBytes
   for (let n = 0; n < count && at < table.length; n++) {
     const id = number(table, at, idBytes)

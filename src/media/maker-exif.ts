@@ -25,18 +25,15 @@ export function exifOfRw2(window: Window): Exif | undefined {
 }
 
 const TIFF_BLOCK = fourCC('\0TTW')
-const MAX_BLOCKS = 16
 
 /** An MRW is a row of named blocks, one of which is a TIFF: https://exiftool.org/TagNames/MinoltaRaw.html. */
 export function exifOfMrw(window: Window): Exif | undefined {
-  let at = 8
-  for (let n = 0; n < MAX_BLOCKS; n++) {
+  for (let at = 8; ;) {
     const header = window.read(at, 8)
     if (header.length < 8) return undefined
     if (u32be(header, 0) === TIFF_BLOCK) return exifOfTiff(window, at + 8)
     at += 8 + u32be(header, 4)
   }
-  return undefined
 }
 
 const MOVIE = boxType('moov')

@@ -11,8 +11,9 @@ const COMPRESSED_TEXT = fourCC('zTXt')
 
 /** ImageMagick's older way: hexadecimal in a text chunk of this name. */
 const RAW_PROFILE = 'Raw profile type '
+/** The name and the length in decimal, then the digits in lines. */
+const PROFILE_HEADER = /^\s{0,8}\S{1,32}\s{1,16}\d{1,10}\s/
 const MAX_PROFILE_BYTES = 256 * 1024
-const MAX_CHUNKS = 512
 
 /**
  * What a PNG says of its taking: its `eXIf` chunk or a raw profile, else its `Creation Time`, if that is written as Exif does.
@@ -20,11 +21,10 @@ const MAX_CHUNKS = 512
  */
 export function exifOfPng(window: Window): Exif | undefined {
   let created: Exif | undefined
-  let at = 8
-  for (let n = 0; n < MAX_CHUNKS; n++) {
+  for (let at = 8; ;) {
     const header = window.read(at, 8)
     const type = u32be(header, 4)
-    if (header.length < 8 || type === END) break
+    if (header.length < 8 || type === END) return created
     const length = u32be(header, 0)
     if (type === EXIF) return exifOfTiff(window, at + 8)
     if (type === TEXT || type === COMPRESSED_TEXT) {
@@ -35,7 +35,6 @@ export function exifOfPng(window: Window): Exif | undefined {
     }
     at += 12 + length
   }
-  return created
 }
 
 function creationTime(chunk: Uint8Array): Exif | undefined {
@@ -49,8 +48,8 @@ function rawProfile(chunk: Uint8Array, type: number): Uint8Array | undefined {
   const name = latin1(chunk, 0, 80).split('\0')[0]!
   if (name !== `${RAW_PROFILE}exif` && name !== `${RAW_PROFILE}APP1`) return undefined
   const text = type === TEXT ? chunk.subarray(name.length + 1) : inflated(chunk.subarray(name.length + 2))
-  // A newline, the name, the length in decimal, then the digits in lines.
-  const digits = /^\s*\S+\s+\d+\s+([\da-f\s]+)$/i.exec(latin1(text, 0, text.length))?.[1] ?? ''
+  const all = latin1(text, 0, text.length)
+  const digits = all.slice(PROFILE_HEADER.exec(all)?.[0].length ?? all.length)
   const bytes = Buffer.from(digits.replaceAll(/\s/g, ''), 'hex')
   return latin1(bytes, 0, 4) === 'Exif' ? bytes.subarray(6) : bytes
 }

@@ -7,7 +7,6 @@ const EXTENDED = fourCC('VP8X')
 const HAS_EXIF = 0x08
 const EXIF = fourCC('EXIF')
 const MARK = fourCC('Exif')
-const MAX_CHUNKS = 512
 
 /**
  * The Exif of a WebP, a chunk that stands behind the picture and is announced in front of it.
@@ -16,8 +15,7 @@ const MAX_CHUNKS = 512
 export function exifOfWebp(window: Window): Exif | undefined {
   const first = window.read(12, 9)
   if (u32be(first, 0) !== EXTENDED || ((first[8] ?? 0) & HAS_EXIF) === 0) return undefined
-  let at = 12
-  for (let n = 0; n < MAX_CHUNKS; n++) {
+  for (let at = 12; ;) {
     const header = window.read(at, 12)
     if (header.length < 12) return undefined
     // Some writers put JPEG's mark in front.
@@ -25,7 +23,6 @@ export function exifOfWebp(window: Window): Exif | undefined {
     const size = u32le(header, 4)
     at += 8 + size + (size & 1)
   }
-  return undefined
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']

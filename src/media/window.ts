@@ -13,7 +13,10 @@ export interface Window {
 /** Headers stand close together, so one block usually holds the next ones as well. */
 const BLOCK_BYTES = 4096
 
-/** What a hostile length can make this read, and how often hostile offsets can: 16 MiB a file at most. */
+/**
+ * What a hostile length can make this read, and how often hostile offsets can: 16 MiB a file. A walk that only goes forward
+ * ends by this, so the walks have no limits of their own.
+ */
 const MAX_READ_BYTES = 256 * 1024
 const MAX_READS = 64
 
@@ -26,7 +29,8 @@ export function windowOver(head: Uint8Array, readAt?: ReadAt): Window {
   let reads = 0
   const fetch = (offset: number, length: number): Uint8Array => {
     if (readAt === undefined || reads++ >= MAX_READS) return NOTHING
-    return readAt(offset, Math.min(MAX_READ_BYTES, Math.max(BLOCK_BYTES, length))) ?? NOTHING
+    const asked = Math.min(MAX_READ_BYTES, Math.max(BLOCK_BYTES, length))
+    return readAt(offset, asked)?.subarray(0, asked) ?? NOTHING
   }
   const read = (offset: number, length: number, enough = length): Uint8Array => {
     if (!Number.isSafeInteger(offset) || offset < 0 || length <= 0) return NOTHING

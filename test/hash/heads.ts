@@ -27,6 +27,8 @@ interface Tiff {
   model?: string
   magic?: number
   subfile?: number
+  width?: number
+  height?: number
   compression?: number
   photometric?: number
   subIfds?: boolean
@@ -40,6 +42,8 @@ export function tiff({
   model,
   magic = 42,
   subfile,
+  width,
+  height,
   compression,
   photometric,
   subIfds,
@@ -48,6 +52,8 @@ export function tiff({
 }: Tiff): Uint8Array {
   const entries: [tag: number, type: number, value: number | string][] = []
   if (subfile !== undefined) entries.push([0xfe, 4, subfile])
+  if (width !== undefined) entries.push([0x100, 3, width])
+  if (height !== undefined) entries.push([0x101, 3, height])
   if (compression !== undefined) entries.push([0x103, 3, compression])
   if (photometric !== undefined) entries.push([0x106, 3, photometric])
   if (make !== undefined) entries.push([0x10f, 2, make])
@@ -76,4 +82,25 @@ function directory(magic: number, entries: readonly [tag: number, type: number, 
     texts += inline ? 0 : value.length + 1
   })
   return head
+}
+
+/** A JPEG whose multi-picture index (CIPA DC-007) has a second picture of a type. */
+export function multiPicture(type: number): Uint8Array {
+  const entry = (value: number): Uint8Array => concat(u32(value), zeros(12))
+  const index = concat(
+    bytes('4d4d002a00000008'),
+    bytes('0001b002000700000020'),
+    u32(26),
+    zeros(4),
+    entry(0x2003_0000),
+    entry(type),
+  )
+  const payload = concat(ascii('MPF\0'), index)
+  return concat(bytes('ffd8ffe000044a46ffe2'), u32(payload.length + 2).subarray(2), payload, bytes('ffda'))
+}
+
+function u32(value: number): Uint8Array {
+  const out = zeros(4)
+  new DataView(out.buffer).setUint32(0, value)
+  return out
 }

@@ -1,20 +1,28 @@
 import * as fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { classOf, KINDS, type Kind } from '../../src/hash/kinds.ts'
 import { SNIFF_BYTES, sniff, sniffRare } from '../../src/hash/sniff.ts'
-import { ascii, brands, bytes, concat, tiff, zeros } from './heads.ts'
+import { ascii, brands, bytes, concat, multiPicture, tiff, zeros } from './heads.ts'
 
 const kindOf = (head: Uint8Array, size = head.length): Kind | undefined => sniff(head, size)
 
 describe('sniff', () => {
   it.each<[string, Uint8Array, Kind | undefined]>([
     ['JPEG', bytes('ffd8ffe000104a464946'), 'image/jpeg'],
+    ['MPO of a stereo pair', multiPicture(0x02_0002), 'image/mpo'],
+    ['a JPEG with a gain map', multiPicture(0), 'image/jpeg'],
+    ['a JPEG with a large preview', multiPicture(0x01_0002), 'image/jpeg'],
     ['PNG', bytes('89504e470d0a1a0a0000000d49484452'), 'image/png'],
     ['a PNG cut in its signature', bytes('89504e470d0a'), undefined],
     [
       'APNG',
       concat(bytes('89504e470d0a1a0a0000000d49484452'), zeros(17), bytes('000000086163544c'), zeros(12)),
       'image/apng',
+    ],
+    [
+      'a PNG with animation control behind its picture',
+      concat(bytes('89504e470d0a1a0a0000000049444154'), zeros(4), bytes('000000086163544c'), zeros(12)),
+      'image/png',
     ],
     ['GIF', ascii('GIF89a'), 'image/gif'],
     ['WebP', ascii('RIFF\0\0\0\0WEBPVP8 '), 'image/webp'],
@@ -30,7 +38,9 @@ describe('sniff', () => {
     ['PSD', bytes('384250530001'), 'image/vnd.adobe.photoshop'],
     ['PSB', bytes('384250530002'), 'image/vnd.adobe.photoshop'],
     ['ICO', concat(bytes('00000100010020200000010020000000000016000000')), 'image/vnd.microsoft.icon'],
-    ['four zeros and a one', concat(bytes('0000010000000000'), zeros(40)), undefined],
+    ['an icon without pictures', concat(bytes('0000010000000000'), bytes('00000000000000000000ffff0000')), undefined],
+    ['an icon whose picture lies in its entries', concat(bytes('0000010001002020'), zeros(40)), undefined],
+    ['an icon with a byte set that is reserved', bytes('00000100010020200001010020000000000016000000'), undefined],
     ['OpenEXR', bytes('762f310102000000'), 'image/x-exr'],
     ['CRW', concat(bytes('49491a000000'), ascii('HEAPCCDR')), 'image/x-canon-crw'],
     ['CR2', concat(bytes('49492a0010000000'), ascii('CR\x02\0')), 'image/x-canon-cr2'],
@@ -55,6 +65,7 @@ describe('sniff', () => {
     ['MPEG transport stream', concat(ascii('G'), zeros(187), ascii('G'), zeros(187), ascii('G')), 'video/mp2t'],
     ['AVCHD', concat(zeros(4), ascii('G'), zeros(191), ascii('G'), zeros(191), ascii('G')), 'video/mp2t'],
     ['prose that begins G', ascii('G'.padEnd(600, 'o')), undefined],
+    ['prose with a G where the third packet were', ascii(`${'G'.padEnd(376, 'o')}G`), undefined],
     ['FLV', ascii('FLV\x01'), 'video/x-flv'],
     ['ASF', bytes('3026b2758e66cf11'), 'video/x-ms-wmv'],
     ['WMA', concat(bytes('3026b2758e66cf11'), zeros(40), bytes('409e69f84d5bcf11')), 'audio/x-ms-wma'],
@@ -79,7 +90,8 @@ describe('sniff', () => {
     ['an AVIF sequence', brands('avis', 'mif1', 'avif', 'msf1'), 'image/avif'],
     ['a HEIF that lists an MP4 brand first', brands('mif1', 'iso4', 'heix'), 'image/heic'],
     ['multiview HEVC', brands('mif1', 'heim'), 'image/heic'],
-    ['a HEIF without a codec', brands('mif1', 'miaf'), 'image/heif'],
+    ['a HEIF without a codec', brands('mif1', 'MiHB'), 'image/heif'],
+    ['a HEIF by its compatible brands alone', brands('zzzz', 'mif1'), 'image/heif'],
     ['an unknown major one beside HEVC', brands('hhhh', 'mif1', 'MiHE', 'heic'), 'image/heic'],
     ['Canon raw', brands('crx ', 'crx ', 'isom'), 'image/x-canon-cr3'],
     ['QuickTime', brands('qt  ', 'qt  '), 'video/quicktime'],
@@ -133,6 +145,9 @@ describe('sniff', () => {
     ['GPR', tiff({ make: 'GoPro', dng: true }), 'image/x-gopro-gpr'],
     ['RW2', tiff({ make: 'Panasonic', magic: 0x55 }), 'image/x-panasonic-rw2'],
     ['RWL', tiff({ make: 'LEICA CAMERA AG', magic: 0x55 }), 'image/x-leica-rwl'],
+    ['BigTIFF whose offsets read otherwise', tiff({ make: 'NIKON', dng: true, magic: 43 }), 'image/tiff'],
+    ['NEF cut before its make', tiff({ subfile: 1, width: 160, height: 120 }), 'image/x-nikon-nef'],
+    ['TIFF of another size without a make', tiff({ subfile: 1, width: 320, height: 240 }), 'image/tiff'],
     ['BigTIFF', bytes('49492b00080000001000000000000000'), 'image/tiff'],
     ['TIFF cut after its header', bytes('49492a0008000000'), 'image/tiff'],
   ])('tells raws apart by IFD0: %s', (_, head, kind) => {
@@ -269,9 +284,17 @@ describe('sniffRare', () => {
   })
 
   it('names images and videos only, and throws for nothing', async () => {
-    expect(await sniffRare(ascii('ID3\x03\0\0\0\0\0\0'))).toBeUndefined()
+    expect(await sniffRare(ascii('fLaC'))).toBeUndefined()
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: SNIFF_BYTES }), async (head) => void (await sniffRare(head))),
     )
+  })
+
+  it('names nothing when file-type gives up', async () => {
+    vi.doMock('file-type', () => ({ fileTypeFromBuffer: () => Promise.reject(new Error('End-Of-Stream')) }))
+    onTestFinished(() => {
+      vi.doUnmock('file-type')
+    })
+    expect(await sniffRare(zeros(9))).toBeUndefined()
   })
 })

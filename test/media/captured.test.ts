@@ -8,6 +8,7 @@ import { captured, type CapturedOptions, type Captured, type TakenAt } from '../
 import { ascii, brands, bytes, concat, tiff, zeros } from '../hash/heads.ts'
 import {
   box,
+  heap,
   exif,
   jpegWith,
   movieHeader,
@@ -19,6 +20,7 @@ import {
   u32be,
   u32le,
 } from './containers.ts'
+import type { ReadAt } from '../../src/media/window.ts'
 
 const PHOTOS = new URL('../../fixtures/photos/', import.meta.url)
 const EPOCH_SECONDS = 2_082_844_800
@@ -98,6 +100,11 @@ describe('captured, of Exif', () => {
       { takenAt: at(TAKEN), from: 'exif' },
     ],
     ['takes blanks for none', { original: '    :  :     :  :  ' }, {}],
+    [
+      'takes the original date of IFD0, as TIFF/EP has it',
+      { originalOfIfd0: TAKEN, digitized: '2025:01:01 00:00:00' },
+      { takenAt: at(TAKEN), from: 'exif' },
+    ],
     ['reads the offset', { original: TAKEN, offset: '-07:00' }, { takenAt: at(TAKEN, -420), from: 'exif' }],
     ['keeps control characters out of names', { make: 'Ca\x1b[31mnon\0\0' }, { camera: { make: 'Ca [31mnon' } }],
   ])('%s', (_, tags, expected) => {
@@ -124,6 +131,21 @@ describe('captured, of Exif', () => {
     bytes('85c0b687820f11e08111f4ce462b6a48'),
     box('CMT1', exif(CAMERA)),
     box('CMT2', exif({ original: TAKEN })),
+  )
+  const CRW = concat(
+    bytes('49491a000000'),
+    ascii('HEAPCCDR'),
+    zeros(12),
+    heap(
+      [0x2005, zeros(500)],
+      [
+        0x300a,
+        heap(
+          [0x180e, u32le(Date.UTC(2024, 4, 1, 10) / 1000)],
+          [0x2807, heap([0x080a, ascii('Canon\0Canon EOS R5\0')])],
+        ),
+      ],
+    ),
   )
   const ITEM = concat(u32be(0), TIFF)
   const INNER_JPEG = concat(
@@ -161,10 +183,17 @@ describe('captured, of Exif', () => {
       ),
     ],
     ['a JPEG XL', concat(bytes('0000000c4a584c200d0a870a'), brands('jxl '), box('Exif', ITEM), box('jxlc', zeros(9)))],
-    ['a CR3', concat(brands('crx '), box('moov', box('uuid', CANON_BOX)))],
+    [
+      'a CR3',
+      concat(
+        brands('crx '),
+        box('moov', box('uuid', zeros(16), box('CMT1', exif({ make: 'not Canon' }))), box('uuid', CANON_BOX)),
+      ),
+    ],
     ['a RAF', RAF],
     ['an MRW', MRW],
     ['an RW2, in its JPEG', INNER_JPEG],
+    ['a CRW', CRW],
   ])('finds it in %s, in memory and behind the head', (_, file) => {
     expect(of(file)).toEqual(EXPECTED)
     const isPng = file[0] === 0x89
@@ -183,6 +212,14 @@ describe('captured, of Exif', () => {
     expect(of(concat(PNG_SIGNATURE, chunk(digits)))).toEqual(EXPECTED)
   })
 
+  it('inflates no more of a profile than 512 KiB', () => {
+    const digits = `exif 1 ${'\n'.repeat(600_000)}${Buffer.from(TIFF).toString('hex')}`
+    const profile = (text: string): Uint8Array =>
+      concat(PNG_SIGNATURE, pngChunk('zTXt', concat(ascii('Raw profile type exif\0\0'), deflateSync(text))))
+    expect(of(profile(digits.replaceAll(/\n+/g, '\n')))).toEqual(EXPECTED)
+    expect(of(profile(digits))).toEqual({})
+  })
+
   it('takes the Creation Time of a PNG without it', () => {
     const png = concat(PNG_SIGNATURE, pngChunk('tEXt', ascii(`Creation Time\0${TAKEN}`)), pngChunk('IDAT', zeros(9)))
     expect(of(png)).toEqual({ takenAt: at(TAKEN), from: 'exif' })
@@ -193,6 +230,23 @@ describe('captured, of Exif', () => {
     const { result, readAt } = reading(far, 65_536)
     expect(result).toEqual(EXPECTED)
     expect(readAt.mock.calls.length).toBeLessThan(4)
+  })
+
+  it('reads nothing of a file that is in memory', () => {
+    const { result, readAt } = reading(bytes('ffd8ffe000104a464946'), 10)
+    expect(result).toEqual({})
+    expect(readAt).not.toHaveBeenCalled()
+  })
+
+  it('takes no more than 128 bytes for a name', () => {
+    const model = of(jpegWith(exif({ model: 'x'.repeat(5000) }))).camera?.model
+    expect(model).toHaveLength(128)
+  })
+
+  it('reads nothing more of a WebP that announces none', () => {
+    const chunks = Array.from({ length: 9 }, () => riffChunk('ANMF', zeros(20_000)))
+    const webp = concat(ascii('RIFF\0\0\0\0WEBP'), riffChunk('VP8X', bytes('02000000000000000000')), ...chunks)
+    expect(reading(webp, 65_536).readAt).not.toHaveBeenCalled()
   })
 
   it('reads nothing more of a JPEG than its head', () => {
@@ -232,8 +286,46 @@ describe('captured, of a HEIF', () => {
     expect(readAt).toHaveBeenCalledTimes(1)
   })
 
-  it('leaves an item alone that is kept elsewhere', () => {
-    expect(of(concat(heif('heic', 0, 1), box('mdat', item)))).toEqual({})
+  it('finds it in tables with long numbers, as large panoramas have', () => {
+    const info = box('infe', bytes('03000000'), u32be(70_000), zeros(2), ascii('Exif'), zeros(1))
+    const place = (offset: number): Uint8Array =>
+      concat(
+        bytes('02000000'),
+        bytes('8880'),
+        u32be(1),
+        u32be(70_000),
+        zeros(4),
+        zeros(4),
+        u32be(16),
+        u16be(1),
+        zeros(4),
+        u32be(offset - 16),
+        zeros(8),
+      )
+    const meta = (offset: number): Uint8Array =>
+      concat(
+        brands('heic'),
+        box('meta', zeros(4), box('iinf', bytes('01000000'), u32be(1), info), box('iloc', place(offset))),
+      )
+    expect(of(concat(meta(meta(99).length + 8), box('mdat', item)))).toEqual(EXPECTED)
+  })
+
+  it('leaves an item alone that is kept elsewhere, though its offset would do', () => {
+    const tables = heif('heic', 0, 1)
+    expect(of(concat(heif('heic', tables.length + 8, 1), box('mdat', item)))).toEqual({})
+  })
+
+  it('reads 256 KiB at most of a location table that claims a gigabyte', () => {
+    const meta = concat(
+      zeros(4),
+      box('iinf', zeros(4), u16be(1), entry(2, 'Exif')),
+      u32be(2 ** 30),
+      ascii('iloc'),
+      zeros(70_000),
+    )
+    const { readAt } = reading(concat(brands('heic'), u32be(2 ** 31), ascii('meta'), meta), 300)
+    const lengths = readAt.mock.calls.map(([, length]) => Number(length))
+    expect(Math.max(...lengths)).toBe(262_144)
   })
 
   it("takes a sequence's movie without one", () => {
@@ -365,6 +457,11 @@ describe('captured, of hostile files', () => {
       ),
       'image/png',
     ],
+    [
+      'a profile of blanks',
+      concat(PNG_SIGNATURE, pngChunk('tEXt', ascii(`Raw profile type exif\0exif 12${' '.repeat(200_000)}g`))),
+      'image/png',
+    ],
     ['a JPEG of fill bytes', new Uint8Array(262_144).fill(0xff).with(1, 0xd8), 'image/jpeg'],
     [
       'a WebP of empty chunks',
@@ -375,6 +472,13 @@ describe('captured, of hostile files', () => {
     const start = performance.now()
     captured(file, kind, { readAt: () => file, bytes: 2 ** 40 })
     expect(performance.now() - start).toBeLessThan(250)
+  })
+
+  it('asks for nothing at an offset that no file has', () => {
+    const readAt = vi.fn<ReadAt>(() => zeros(0))
+    captured(concat(u32be(1), ascii('mdat'), bytes('7fffffffffffffff'), zeros(99)), 'video/mp4', { readAt })
+    captured(tiff({ make: 'x' }).with(4, 0xff).with(7, 0xff), 'image/tiff', { readAt })
+    expect(readAt.mock.calls.every(([offset]) => Number.isSafeInteger(offset) && offset <= 0xffff_ffff)).toBe(true)
   })
 
   it('asks for 256 KiB at most, and 64 times at most, wherever offsets point', () => {

@@ -135,6 +135,14 @@ describe('groupByCompanion', () => {
     ])
   })
 
+  it('gives metadata whose cut name fits two photos to the first', () => {
+    const long = 'x'.repeat(46)
+    expect(groupByCompanion([`${long}-a.jpg`, `${long}-b.jpg`, `${long}.json`])).toEqual([
+      [`${long}-a.jpg`, `${long}.json`],
+      [`${long}-b.jpg`],
+    ])
+  })
+
   it('puts every name in one group, whatever the names', () => {
     const part = fc.constantFrom(
       'IMG_1',
