@@ -17,7 +17,7 @@ export function withoutEditedMark(stem: string): string {
  * The folded names that Google Takeout may give the metadata of a photo, likeliest first: `IMG_1.jpg.json`, since 2024
  * `IMG_1.jpg.supplemental-metadata.json`, both cut; for `IMG_1(1).jpg` with the number last, as in `IMG_1.jpg(1).json`; for
  * a photo whose title had no extension without it. From photo to metadata there is one rule; back from a cut name there is
- * none: https://github.com/ente-io/ente/pull/4956.
+ * none: https://github.com/ente/ente/pull/4956.
  */
 export function takeoutNamesOf(photo: string): string[] {
   const name = folded(photo)

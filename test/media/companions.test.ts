@@ -85,7 +85,7 @@ describe('groupByCompanion', () => {
     expect(groupByCompanion(names)).toEqual(groups)
   })
 
-  // Names as users of Takeout report them: github.com/simulot/immich-go (matcher tests), github.com/ente-io/ente/pull/4956.
+  // Names as users of Takeout report them: github.com/simulot/immich-go (matcher tests), github.com/ente/ente/pull/4956.
   it.each([
     ['PXL_20211013_220651983.jpg', 'PXL_20211013_220651983.jpg.json'],
     ['DSC_0101(1).JPG', 'DSC_0101.JPG(1).json'],
