@@ -47,6 +47,12 @@ export async function stage(item: Item, key: Key, ctx: TransferContext): Promise
 async function begin(item: Item, key: Key, source: FileSource, ctx: TransferContext): Promise<ResumeToken> {
   const resumable = ctx.destination.resumable as NonNullable<Destination['resumable']>
   const { path, stamp } = item.file
+  // begun when the file was another, or half gone: nothing goes on from there
+  const outdated = ctx.ledger.transfers(ctx.url).find((transfer) => transfer.path === path)
+  if (outdated) {
+    await resumable.abort(outdated.token, ctx.call(item))
+    ctx.ledger.finish(path, ctx.url)
+  }
   const token = await resumable.begin(key, source, ctx.call(item))
   if (stamp.bytes >= resumable.minBytes) ctx.ledger.begin(path, ctx.url, stamp, token, ctx.nowMs())
   return token
