@@ -7,25 +7,28 @@ import { bytesOf } from '../os-path.ts'
  * Keys are safe everywhere, so that a library can move to any disk: no control character, none that Windows refuses, no
  * bidirectional override that makes a name read as another, no reserved device name, no trailing dot or space. What is
  * refused is percent-encoded byte by byte, and so is a percent sign that could be taken for an encoding: `decodeSegment` undoes it.
+ * Bytes that are no UTF-8 come as lone surrogates (`os-path.ts`); a percent sign alone stands for the empty name.
  */
-const unsafe = /[\u0000-\u001f\u007f-\u009f<>:"\\|?*\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]|%(?=[0-9A-Fa-f]{2})/gu
-const reserved = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)/i
+const unsafe = /[\p{Cc}\p{Cs}\p{Bidi_Control}<>:"\\|?*\ufeff]|%(?=[0-9A-Fa-f]{2})|^%$/gu
+/** Windows looks past spaces: `con .jpg` is a device too. */
+const reserved = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?= *(?:\.|$))/i
 const systemName = '.lumina'
+/** What HFS+ does not see in a name: https://developer.apple.com/library/archive/technotes/tn/tn1150.html#StringComparisonAlgorithm */
+const unseen = /\p{Default_Ignorable_Code_Point}/gu
 
 /** What cameras write, and most people: nothing in it needs a look. */
 const plain = /^[A-Za-z0-9_][A-Za-z0-9_()\- ]{0,100}\.[A-Za-z0-9]{1,10}$/
 
 /** One path segment, or one name, as a key may hold it. Never empty, `.` or `..`, never longer than the rules allow. */
 export function encodeSegment(name: string, rules: KeyRules): string {
-  if (plain.test(name) && !reserved.test(name) && !rules.forbidden) return name
-  let safe = name.isWellFormed() ? name : encodeIllFormed(name)
-  safe = safe.replace(unsafe, percent)
+  if (plain.test(name) && !reserved.test(name) && !rules.forbidden && name.length <= rules.maxSegmentBytes) return name
+  let safe = name.replace(unsafe, percent)
   if (rules.forbidden) safe = safe.replace(new RegExp(rules.forbidden, 'gu'), percent)
   if (rules.asciiOnly) safe = safe.replace(/[^\u0020-\u007e]/gu, percent)
   safe = safe.replace(reserved, (device) => percent(device[0] as string) + device.slice(1))
   safe = safe.replace(/[. ]$/, percent)
   if (safe === '') safe = '%'
-  if (safe.toLowerCase() === systemName) safe = `%2E${safe.slice(1)}`
+  if (safe.replace(unseen, '').toLowerCase() === systemName) safe = safe.replace('.', '%2E')
   return shorten(safe, rules.maxSegmentBytes)
 }
 
@@ -37,15 +40,7 @@ export function decodeSegment(segment: string): Buffer {
 }
 
 function percent(character: string): string {
-  return [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
-}
-
-function encodeIllFormed(name: string): string {
-  let safe = ''
-  for (const character of name) {
-    safe += character.isWellFormed() ? character : [...bytesOf(character)].map((byte) => `%${byte.toString(16).toUpperCase()}`).join('')
-  }
-  return safe
+  return [...bytesOf(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
 }
 
 /** Cuts the stem, keeps the extension, and lets twelve digits of the name's digest keep two long names apart. */
@@ -87,7 +82,10 @@ export function keyFrom(segments: readonly string[], rules: KeyRules): Key {
 export function versioned(key: Key, counter: number, rules: KeyRules): Key {
   if (counter === 1) return key
   const slash = key.lastIndexOf('/')
-  const { stem, ext } = splitExt(key.slice(slash + 1))
+  const name = key.slice(slash + 1)
+  const split = splitExt(name)
+  // an extension that leaves no room before it is none
+  const { stem, ext } = Buffer.byteLength(split.ext) * 2 > rules.maxSegmentBytes ? { stem: name, ext: '' } : split
   const suffix = `-${counter}${ext}`
   const room = rules.maxSegmentBytes - Buffer.byteLength(suffix)
   return key.slice(0, slash + 1) + cutBytes(stem, room) + suffix
