@@ -84,6 +84,11 @@ export interface Destination {
   stat(key: Key, ctx: CallContext): Promise<StoredObject | undefined>
   /** Whole or nothing; `key-taken` when the key exists, `changed-while-reading` when the bytes are not `source.digest`. */
   put(key: Key, source: Source, ctx: CallContext): Promise<StoredObject>
+  /**
+   * `put` of a content in memory, there and then: for destinations where that takes no wait. A thousand small files a second are
+   * promises by the ten thousand otherwise. After a transient failure, `put` is to be asked, which has layers around it.
+   */
+  putHeld?(key: Key, content: Uint8Array, modifiedMs: number): StoredObject
   /** The stored content from `from` on, in chunks that are valid until the next is asked for; `not-found` when there is none. */
   get?(key: Key, from: number, ctx: CallContext): AsyncIterable<Uint8Array>
   move?(from: Key, to: Key, ctx: CallContext): Promise<void>

@@ -79,11 +79,21 @@ export function unpackGroups({ names, stamps, sizes, memories }: PackedGroups): 
   return Array.from(sizes, (size) => {
     const members: Member[] = []
     for (const end = at + size; at < end; at++) {
-      const [bytes = 0, mtimeUs = 0, ctimeUs = 0, inode = 0] = stamps.subarray(at * numbersAStamp, (at + 1) * numbersAStamp)
-      members.push({ name: nameOf[at] as string, stamp: { bytes, mtimeUs, ctimeUs, inode }, ...memoryOf.get(at) })
+      const memory = memoryOf.get(at)
+      const member = { name: nameOf[at] as string, stamp: stampAt(stamps, at * numbersAStamp) }
+      members.push(memory ? { ...member, ...memory } : member)
     }
     return members
   })
+}
+
+function stampAt(stamps: Float64Array, at: number): FileStamp {
+  return {
+    bytes: stamps[at] as number,
+    mtimeUs: stamps[at + 1] as number,
+    ctimeUs: stamps[at + 2] as number,
+    inode: stamps[at + 3] as number,
+  }
 }
 
 /** How many assets came to which end, for those that nobody wants to hear of one by one. */
@@ -137,6 +147,6 @@ export interface Report {
 export interface Scanned extends Report {
   folders: FolderTask[]
   batches: Batch[]
-  /** The rest of the folder, for the same lane. */
-  rest?: FolderTask
+  /** What is left of folders too large for one task, for the same lane. */
+  rests: FolderTask[]
 }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { closeSync, readSync } from 'node:fs'
 
-import { classOf, isPhoto, claimedKind } from '../hash/kinds.ts'
+import { classOf, isPhoto, claimedKind, type Kind } from '../hash/kinds.ts'
 import { sniff, sniffRare } from '../hash/sniff.ts'
 import type { Item } from './item.ts'
 import { unknownKind } from './outcomes.ts'
@@ -40,26 +40,34 @@ const head = Buffer.allocUnsafeSlow(headBytes)
  * transfer. Of a file that will not go up, only the beginning is read.
  * @throws `unreadable`, `vanished`, `changed-while-reading`
  */
-export async function inspect(item: Item, arena: Arena, heldBytes: number, allFiles: boolean): Promise<void> {
+export function inspect(item: Item, arena: Arena, heldBytes: number, allFiles: boolean): void | Promise<void> {
   const { file } = item
   const { bytes } = file.stamp
   const fd = openAsset(file.path)
+  const room = bytes <= heldBytes ? arena.take(bytes) : undefined
+  const beginning = room ?? head.subarray(0, Math.min(bytes, headBytes))
   try {
-    const room = bytes <= heldBytes ? arena.take(bytes) : undefined
-    const beginning = room ?? head.subarray(0, Math.min(bytes, headBytes))
     readWhole(fd, beginning, file.path)
     checkUnchanged(fd, file)
-    if (!room) item.head = probeOf(beginning)
-    // the larger sniffer takes its time, in which the next batch may use the same buffer
-    item.kind = sniff(beginning, bytes) ?? (await rareKind(item, beginning)) ?? unknownKind
-    item.found = { ...item.found, kind: item.kind }
-    if (room && goesUp(item, allFiles)) {
-      item.held = room
-      item.digest = hash('sha256', room, 'hex')
-    }
   } finally {
     closeSync(fd)
   }
+  if (!room) item.head = probeOf(beginning)
+  const kind = sniff(beginning, bytes)
+  if (kind === undefined && mayBeRare(item.member.name)) {
+    // the larger sniffer takes its time, in which the next batch may use the same buffer
+    return sniffRare(room ?? Buffer.from(beginning)).then((rare) => settle(item, rare, room, allFiles))
+  }
+  settle(item, kind, room, allFiles)
+  return undefined
+}
+
+function settle(item: Item, kind: Kind | undefined, room: Uint8Array | undefined, allFiles: boolean): void {
+  item.kind = kind ?? unknownKind
+  item.found.kind = item.kind
+  if (!room || !goesUp(item, allFiles)) return
+  item.held = room
+  item.digest = hash('sha256', room, 'hex')
 }
 
 function probeOf(beginning: Uint8Array): string {
@@ -67,14 +75,14 @@ function probeOf(beginning: Uint8Array): string {
 }
 
 /** Whether an asset of this kind may go up: sidecars only beside a photo, which its group decides. */
-export function goesUp(item: Item, allFiles: boolean): boolean {
+function goesUp(item: Item, allFiles: boolean): boolean {
   return allFiles || isPhoto(item.kind) || classOf(item.kind ?? unknownKind) === 'sidecar'
 }
 
 /** Only a name that claims a photo, or claims nothing, is worth the larger sniffer. */
-async function rareKind({ member }: Item, beginning: Uint8Array): Promise<string | undefined> {
-  const claim = claimedKind(member.name)
-  return claim === undefined || isPhoto(claim) ? sniffRare(Buffer.from(beginning)) : undefined
+function mayBeRare(name: string): boolean {
+  const claim = claimedKind(name)
+  return claim === undefined || isPhoto(claim)
 }
 
 function readWhole(fd: number, into: Uint8Array, path: string): void {

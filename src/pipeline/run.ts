@@ -229,7 +229,7 @@ export class Run {
     if (!this.#jobs.delete(job)) return
     this.#take(report)
     if (report.folders) this.#folders.push(...report.folders.toReversed())
-    if (report.rest) (this.#pinned[job.lane] ??= []).push(report.rest)
+    if (report.rests) (this.#pinned[job.lane] ??= []).push(...report.rests)
     if (report.batches) this.#batches.push(...report.batches)
     if (report.fatal) this.#fatal(errorFrom(report.fatal))
     this.#pump()

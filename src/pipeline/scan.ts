@@ -15,9 +15,17 @@ import type { Spool } from './spool.ts'
 
 /** A batch is what a lane reads, asks the catalog for and records at once: large enough to share a transaction, small enough to share out. */
 const batchFiles = 128
-/** A folder whose own size is beyond this holds some 20,000 names: they go through a file, not through memory. */
-const spoolFolderBytes = 1024 * 1024
-const spoolPage = 4096
+
+/** When the names of a folder go through a file, not through memory. */
+export interface Spooling {
+  /** The size of the folder itself, beyond which they do. */
+  folderBytes: number
+  /** Names looked at in one task. */
+  pageNames: number
+}
+
+/** A folder of 1 MiB holds some 20,000 names. */
+export const spooling: Spooling = { folderBytes: 1024 * 1024, pageNames: 4096 }
 
 export interface ScanContext {
   options: PipelineOptions
@@ -25,6 +33,7 @@ export interface ScanContext {
   ledger: Ledger
   volumes: Volumes
   spool: Spool
+  spooling: Spooling
   /** The bit of this run's catalog in `Seen.stored`. */
   place: number
   /** Contents up to this size share the lane's buffer, and so a batch. */
@@ -32,11 +41,10 @@ export interface ScanContext {
   batchBytes: number
 }
 
-interface Entry {
-  name: string
-  /** Undefined where the directory does not tell. */
-  type: 'file' | 'folder' | 'link' | 'special' | undefined
-}
+type EntryType = 'file' | 'folder' | 'link' | 'special'
+
+/** A name, with its type where the directory tells it. */
+type Entry = Dirent | { name: string; type: EntryType | undefined }
 
 /**
  * Walks one folder: its files against what the ledger remembers, its folders as further tasks. What is unchanged and stored
@@ -76,7 +84,7 @@ class Scan {
       this.#failedFolder(error)
     }
     const { tally, events } = this.#outcomes
-    return { tally, events, folders: this.#folders, batches: this.#batches(), ...(this.#rest ? { rest: this.#rest } : {}) }
+    return { tally, events, folders: this.#folders, batches: this.#batches(), rests: this.#rest ? [this.#rest] : [] }
   }
 
   /** An unreadable folder is one failed asset, not the end. */
@@ -90,7 +98,9 @@ class Scan {
     const seen = this.#remembered()
     const entries = this.#entries()
     let at = 0
-    for (const { name, type } of entries) {
+    for (const entry of entries) {
+      const { name } = entry
+      const type = typeOf(entry)
       if (type === 'folder') this.#folder(name)
       else if (type === undefined || this.#wantsName(name, false)) {
         if (task.only || task.after !== undefined || this.#rest) {
@@ -115,17 +125,17 @@ class Scan {
 
   #entries(): Entry[] {
     const { path, only, after } = this.#task
+    this.#above = this.#task.above ?? []
     if (only) return only.map((name) => ({ name, type: undefined }))
     if (after !== undefined) return this.#page(after)
     const stats = statSync(osPath(path))
-    this.#above = this.#task.above ?? []
     if (this.#ctx.options.followSymlinks) {
       const self = `${stats.dev}:${stats.ino}`
       // a link that leads back to a folder above: it is being walked already
       if (this.#above.includes(self)) return []
       this.#above = [...this.#above, self]
     }
-    if (stats.size > spoolFolderBytes) {
+    if (stats.size > this.#ctx.spooling.folderBytes) {
       this.#ctx.spool.fill(path)
       return this.#page('')
     }
@@ -137,9 +147,10 @@ class Scan {
   /** The next names of a spooled folder, cut where a stem ends. */
   #page(after: string): Entry[] {
     const { path, dir } = this.#task
-    const names = this.#ctx.spool.page(path, after, spoolPage)
+    const { pageNames } = this.#ctx.spooling
+    const names = this.#ctx.spool.page(path, after, pageNames)
     if (after === '' && names.length > 0) this.#ignores = withIgnoreFile(path, dir, this.#ignores)
-    const cut = names.length < spoolPage ? names.length : lastStemStart(names)
+    const cut = names.length < pageNames ? names.length : lastStemStart(names)
     const last = names[cut - 1]
     if (cut < names.length && last !== undefined) this.#rest = { ...this.#task, ignores: this.#ignores, above: this.#above, after: last }
     return names.slice(0, cut).map((name) => ({ name, type: undefined }))
@@ -161,7 +172,7 @@ class Scan {
     return this.#task.dir === '' ? name : `${this.#task.dir}/${name}`
   }
 
-  #visit(name: string, type: Entry['type'], seen: Seen | undefined): void {
+  #visit(name: string, type: EntryType | undefined, seen: Seen | undefined): void {
     const path = `${this.#task.path === '/' ? '' : this.#task.path}/${name}`
     try {
       const stats = lstatSync(osPath(path))
@@ -270,12 +281,16 @@ function readEntries(path: string): Entry[] {
   // U+FFFD stands for bytes that are no UTF-8: then, and only then, the names are read again as bytes
   if (entries.some(({ name }) => name.includes('\ufffd'))) {
     const raw = readdirSync(osPath(path), { withFileTypes: true, encoding: 'buffer' })
-    return raw.map((entry) => ({ name: nameOf(entry.name), type: typeOf(entry) })).toSorted(byName)
+    return raw.map((entry) => ({ name: nameOf(entry.name), type: direntType(entry) })).toSorted(byName)
   }
-  return entries.map((entry) => ({ name: entry.name, type: typeOf(entry) })).toSorted(byName)
+  return entries.sort(byName)
 }
 
-function typeOf(entry: Dirent | Dirent<Buffer<ArrayBuffer>>): Entry['type'] {
+function typeOf(entry: Entry): EntryType | undefined {
+  return 'type' in entry ? entry.type : direntType(entry)
+}
+
+function direntType(entry: Dirent | Dirent<Buffer<ArrayBuffer>>): EntryType | undefined {
   if (entry.isFile()) return 'file'
   if (entry.isDirectory()) return 'folder'
   if (entry.isSymbolicLink()) return 'link'

@@ -58,6 +58,18 @@ async function begin(item: Item, key: Key, source: FileSource, ctx: TransferCont
   return token
 }
 
+/** Stores a content that the lane holds, if the destination can without a wait; false when `store` has to. */
+export function storeHeld({ held, file }: Item, key: Key, { destination }: TransferContext): boolean {
+  if (!held || !destination.putHeld) return false
+  try {
+    destination.putHeld(key, held, file.stamp.mtimeUs / 1000)
+    return true
+  } catch (error) {
+    if (error instanceof LuminaError && error.retry === 'transient') return false
+    throw error
+  }
+}
+
 /** Gives the content its name: from what is staged, from the lane's buffer, or straight from the file. */
 export async function store(item: Item, key: Key, ctx: TransferContext): Promise<void> {
   const { destination } = ctx

@@ -14,7 +14,7 @@ import type { Layout } from './layout.ts'
 import type { PipelineOptions } from './options.ts'
 import { Outcomes, unknownKind } from './outcomes.ts'
 import { changed, sourceFailure, stampOf } from './source.ts'
-import { digestFile, holds, stage, store, unstage, type TransferContext } from './transfer.ts'
+import { digestFile, holds, stage, store, storeHeld, unstage, type TransferContext } from './transfer.ts'
 
 /** A file that changes under every look is somebody's open document. */
 const readAttempts = 3
@@ -101,7 +101,9 @@ class Work {
     for (const item of this.#open) {
       this.#ctx.checkpoint()
       try {
-        await step(item)
+        // most steps of small files have nothing to wait for, and a promise a file and step is garbage by the ton
+        const waiting = step(item)
+        if (waiting) await waiting
       } catch (error) {
         await this.#fail(item, error)
       }
@@ -116,26 +118,37 @@ class Work {
     if (endsRun(error)) throw error
   }
 
-  async #inspect(item: Item): Promise<void> {
+  #inspect(item: Item): void | Promise<void> {
     // the ledger told kind and digest, and nothing has touched the file since
-    if (item.kind !== undefined && item.digest !== undefined) return
-    await this.#rereading(item, () => inspect(item, this.#arena, this.#ctx.heldBytes, this.#ctx.options.allFiles))
+    if (item.kind !== undefined && item.digest !== undefined) return undefined
+    const look = (): void | Promise<void> => inspect(item, this.#arena, this.#ctx.heldBytes, this.#ctx.options.allFiles)
+    try {
+      return look()
+    } catch (error) {
+      return this.#rereading(item, look, error)
+    }
   }
 
-  /** Looks again at a file that changed while it was read. */
-  async #rereading(item: Item, read: () => Promise<void>): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
+  /** Looks again at a file that changed while it was read; `error` is what the first look came to. */
+  async #rereading(item: Item, read: () => void | Promise<void>, error?: unknown): Promise<void> {
+    let last = error
+    for (let attempt = last === undefined ? 1 : 2; ; attempt++) {
+      if (last !== undefined) await this.#prepareAgain(item, last, attempt)
       try {
         return await read()
-      } catch (error) {
-        const changedNow = error instanceof LuminaError && error.code === 'changed-while-reading'
-        if (!changedNow || attempt === readAttempts) throw error
-        await unstage(item, false, this.#ctx)
-        item.digest = undefined
-        item.held = undefined
-        this.#restat(item)
+      } catch (next) {
+        last = next
       }
     }
+  }
+
+  async #prepareAgain(item: Item, error: unknown, attempt: number): Promise<void> {
+    const changedNow = error instanceof LuminaError && error.code === 'changed-while-reading'
+    if (!changedNow || attempt > readAttempts) throw error
+    await unstage(item, false, this.#ctx)
+    item.digest = undefined
+    item.held = undefined
+    this.#restat(item)
   }
 
   #restat(item: Item): void {
@@ -353,21 +366,30 @@ class Work {
     for (const { want, error } of released) if (error !== undefined) await this.#fail(want.item, error)
   }
 
-  async #storeOne(want: Want): Promise<Stored> {
+  #storeOne(want: Want): Stored | Promise<Stored> {
     const { item, claim } = want
     try {
       if (!item.staged) this.#ctx.spend(item.file.stamp.bytes)
-      await store(item, claim.key, this.#ctx)
-      return { want, result: 'stored' }
+      if (storeHeld(item, claim.key, this.#ctx)) return { want, result: 'stored' }
     } catch (error) {
-      if (!(error instanceof LuminaError) || error.code !== 'key-taken') return { want, result: 'failed', error }
+      return this.#notStored(want, error)
     }
+    return store(item, claim.key, this.#ctx).then(
+      () => ({ want, result: 'stored' }),
+      (error: unknown) => this.#notStored(want, error),
+    )
+  }
+
+  /** A taken key may hold this very content: what an earlier run had stored and not recorded. */
+  async #notStored(want: Want, error: unknown): Promise<Stored> {
+    const { item, claim } = want
+    if (!(error instanceof LuminaError) || error.code !== 'key-taken') return { want, result: 'failed', error }
     try {
       const adopted = await holds(claim.key, item, this.#ctx)
       if (adopted) await unstage(item, false, this.#ctx)
       return { want, result: adopted ? 'adopted' : 'taken' }
-    } catch (error) {
-      return { want, result: 'failed', error }
+    } catch (comparing) {
+      return { want, result: 'failed', error: comparing }
     }
   }
 

@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 
-import { LuminaError } from '../errors.ts'
+import { LuminaError, systemCode } from '../errors.ts'
 
 /** How long a writer waits for another process's transaction before it gives up. */
 const busyTimeoutMs = 30_000
@@ -10,6 +10,8 @@ export interface OpenOptions {
   /** `full`: a commit survives a power cut; `normal`: it survives a crash of the program. */
   durability?: 'full' | 'normal'
   cacheKiB?: number
+  /** Of a new file. Rows that come in random order cost a page each: a small one is soon written. */
+  pageBytes?: number
 }
 
 /** An SQLite file in WAL mode with prepared statements made once. Never for a network file system: WAL needs shared memory. */
@@ -20,10 +22,16 @@ export class Sqlite {
   constructor(path: string, options: OpenOptions = {}) {
     this.db = new DatabaseSync(path, { readOnly: options.readOnly ?? false, timeout: busyTimeoutMs })
     if (options.readOnly) return
-    this.db.exec(
-      `PRAGMA journal_mode=WAL; PRAGMA synchronous=${options.durability ?? 'normal'};
-       PRAGMA cache_size=-${options.cacheKiB ?? 2048}; PRAGMA journal_size_limit=16777216; PRAGMA temp_store=FILE`,
-    )
+    try {
+      this.db.exec(
+        `PRAGMA page_size=${options.pageBytes ?? 4096}; PRAGMA journal_mode=WAL; PRAGMA synchronous=${options.durability ?? 'normal'};
+         PRAGMA cache_size=-${options.cacheKiB ?? 2048}; PRAGMA journal_size_limit=16777216; PRAGMA temp_store=FILE`,
+      )
+    } catch (error) {
+      // a damaged file is about to be moved out of the way, which Windows refuses for open ones
+      this.db.close()
+      throw error
+    }
   }
 
   /** The statement for `sql`, prepared once. Rows come as arrays: half the cost of objects. */
@@ -81,7 +89,7 @@ export class Sqlite {
   }
 
   #version(): number {
-    return Number(this.row<[number]>('PRAGMA user_version')?.[0] ?? 0)
+    return this.row<[number]>('PRAGMA user_version')?.[0] ?? 0
   }
 
   close(): void {
@@ -91,17 +99,48 @@ export class Sqlite {
 
 type Value = string | number | bigint | null | Uint8Array
 
+const failed = 1
+const busy = 5
+const locked = 6
+const readOnly = 8
 const corrupt = 11
+const constraint = 19
+const mismatch = 20
 const notADatabase = 26
 
-/** Whether SQLite says that the file itself is damaged, not that a call went wrong. */
+/** A value that nobody has written: SQLite has no checksums, so that what the disk garbled shows only where it is used. */
+export class DamagedValue extends Error {
+  override readonly name = 'DamagedValue'
+}
+
+/** Whether the file itself is damaged, not that a call went wrong. */
 export function isDamage(error: unknown): boolean {
-  const code = (error as { errcode?: number } | undefined)?.errcode
-  // extended codes carry the primary one in their low byte: https://sqlite.org/rescode.html
-  return typeof code === 'number' && ((code & 0xff) === corrupt || (code & 0xff) === notADatabase)
+  // an integer that no JavaScript number holds, and so none has written
+  if (error instanceof DamagedValue || systemCode(error) === 'ERR_OUT_OF_RANGE') return true
+  const code = primaryCode(error)
+  if (code === corrupt || code === notADatabase) return true
+  // after `migrate`, a table can only be missing where the schema's own page is damaged
+  return code === failed && /no such (table|column|index)|has no column|columns? but|malformed|unsupported file format/.test((error as Error).message)
 }
 
 export function isBusy(error: unknown): boolean {
-  const code = (error as { errcode?: number } | undefined)?.errcode
-  return typeof code === 'number' && ((code & 0xff) === 5 || (code & 0xff) === 6)
+  const code = primaryCode(error)
+  return code === busy || code === locked
+}
+
+/** Whether a row broke the rules of its table: where no statement can do that, the file is damaged. */
+export function isBrokenRule(error: unknown): boolean {
+  const code = primaryCode(error)
+  return code === constraint || code === mismatch
+}
+
+/** Whether SQLite takes the file for read-only: by its permissions, or by a damaged header that asks for a newer SQLite. */
+export function isReadOnly(error: unknown): boolean {
+  return primaryCode(error) === readOnly
+}
+
+/** Extended codes carry the primary one in their low byte: https://sqlite.org/rescode.html */
+function primaryCode(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown } | undefined)?.errcode
+  return error instanceof Error && typeof code === 'number' ? code & 0xff : undefined
 }

@@ -11,7 +11,9 @@ export function dryCatalog(base: Catalog | undefined, overlay: Catalog): Catalog
       return known
     },
     async claim(wants) {
-      const stored = base ? await base.known(wants.flatMap(({ digest, sidecar }) => (sidecar ? [] : [digest]))) : undefined
+      const stored = base
+        ? await base.known(wants.flatMap(({ digest, sidecar }) => (sidecar ? [] : [digest])))
+        : undefined
       const answers = await overlay.claim(wants)
       return answers.map((answer, at) => {
         const key = stored?.get(wants[at]?.digest ?? '')

@@ -12,8 +12,8 @@ export interface Around {
   items?<T>(ctx: CallContext, open: (ctx: CallContext) => AsyncIterable<T>): AsyncIterable<T>
 }
 
-/** `inner` with each of its calls going through `how`. What `inner` lacks, the result lacks. */
-export function around(inner: Destination, how: Around): Destination {
+/** `inner` with each of its calls going through `how`. What `inner` lacks, the result lacks; `putHeld` can't wait for a layer. */
+export function around({ putHeld: _, ...inner }: Destination, how: Around): Destination {
   const ask = <T>(ctx: CallContext, work: (ctx: CallContext) => Promise<T>): Promise<T> => how.call(ctx, work, 'ask')
   const change = <T>(ctx: CallContext, work: (ctx: CallContext) => Promise<T>): Promise<T> =>
     how.call(ctx, work, 'change')

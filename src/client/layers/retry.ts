@@ -68,6 +68,8 @@ export function retryLayer(options: RetryOptions): Layer {
     })
     return {
       ...outer,
+      // its first try; `put` makes the others
+      ...(inner.putHeld && { putHeld: inner.putHeld.bind(inner) }),
       ...(get && { get: (key, from, ctx) => resumedGet((at) => get(key, at, ctx), from, tries(ctx, 'ask')) }),
       ...(list && { list: (prefix, ctx) => resumedList(() => list(prefix, ctx), tries(ctx, 'ask')) }),
       ...(resumable &&

@@ -12,7 +12,7 @@ import { Arena } from '../inspect.ts'
 import type { Item } from '../item.ts'
 import { parseLayout } from '../layout.ts'
 import type { PipelineOptions } from '../options.ts'
-import { scanFolder, type ScanContext } from '../scan.ts'
+import { scanFolder, spooling, type ScanContext, type Spooling } from '../scan.ts'
 import { Spool } from '../spool.ts'
 import { verifyBatch } from '../verify.ts'
 import { work, type WorkContext, type Worked } from '../work.ts'
@@ -37,6 +37,7 @@ export interface LaneParts {
   shared: SharedState
   emit: Emit
   signal: AbortSignal
+  spooling?: Spooling
 }
 
 /** What the ledger is told at once. Killed before, a run costs as many files a second hash, and no second upload. */
@@ -63,6 +64,7 @@ export class Lane {
       ledger: this.#ledger,
       volumes: new Volumes(),
       spool: this.#spool,
+      spooling: parts.spooling ?? spooling,
       place,
       heldBytes,
       batchBytes: arenaBytes,
@@ -86,14 +88,14 @@ export class Lane {
   }
 
   scan(folders: readonly FolderTask[]): Scanned {
-    const all: Scanned = { tally: emptyTally(), events: [], folders: [], batches: [] }
+    const all: Scanned = { tally: emptyTally(), events: [], folders: [], batches: [], rests: [] }
     for (const folder of folders) {
-      const { tally, events, folders: below, batches, rest } = scanFolder(folder, this.#scan)
+      const { tally, events, folders: below, batches, rests } = scanFolder(folder, this.#scan)
       addTally(all.tally, tally)
       all.events.push(...events)
       all.folders.push(...below)
       all.batches.push(...batches)
-      if (rest) all.rest = rest
+      all.rests.push(...rests)
     }
     return all
   }

@@ -28,20 +28,24 @@ export class Publisher {
 
   /** @throws `key-taken`; the temporary file is then still there. */
   async publish(temp: string, target: string): Promise<void> {
-    if (this.#hardLinks) {
-      try {
-        linkSync(temp, target)
-        unlinkSync(temp)
-        return
-      } catch (error) {
-        const code = systemCode(error)
-        if (code === 'EEXIST') throw taken(target)
-        if (!noHardLinks.has(code ?? '')) throw error
-        this.#hardLinks = false
-        this.#onNoHardLinks()
-      }
+    if (!this.link(temp, target)) await this.#reserveAndRename(temp, target)
+  }
+
+  /** `publish` where there are hard links, false where there are none. */
+  link(temp: string, target: string): boolean {
+    if (!this.#hardLinks) return false
+    try {
+      linkSync(temp, target)
+    } catch (error) {
+      const code = systemCode(error)
+      if (code === 'EEXIST') throw taken(target)
+      if (!noHardLinks.has(code ?? '')) throw error
+      this.#hardLinks = false
+      this.#onNoHardLinks()
+      return false
     }
-    await this.#reserveAndRename(temp, target)
+    unlinkSync(temp)
+    return true
   }
 
   async #reserveAndRename(temp: string, target: string): Promise<void> {
