@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { CatalogIdentity, ResumeToken, Sha256 } from '../client/destination.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Kind, SummaryEvent } from '../events.ts'
 import { asText, fromText } from '../os-path.ts'
-import { isDamage, Sqlite } from './sqlite.ts'
+import { DamagedValue, isBrokenRule, isDamage, isReadOnly, Sqlite } from './sqlite.ts'
 
 const migrations = [
   `CREATE TABLE place (slot INTEGER PRIMARY KEY, url TEXT NOT NULL, catalog TEXT NOT NULL, epoch INTEGER NOT NULL, used_ms INTEGER NOT NULL);
@@ -16,6 +16,9 @@ const migrations = [
    CREATE TABLE run (id INTEGER PRIMARY KEY, command TEXT, source TEXT, url TEXT, begun_ms INTEGER, ended_ms INTEGER, exit_code INTEGER, summary TEXT);
    CREATE TABLE failure (run INTEGER, path TEXT, code TEXT, message TEXT);
    CREATE INDEX failure_run ON failure (run)`,
+  // one place may be reached by several URLs, and a URL may lead to another place than before
+  `CREATE TABLE location (url TEXT PRIMARY KEY, catalog TEXT NOT NULL, epoch INTEGER NOT NULL) WITHOUT ROWID;
+   INSERT OR REPLACE INTO location SELECT url, catalog, epoch FROM place ORDER BY used_ms`,
 ] as const
 
 /** Slots are bits of `file.stored`, which JavaScript shifts as 32-bit integers. */
@@ -88,6 +91,8 @@ export class Ledger {
   setAside: string | undefined
   #sqlite: Sqlite
   #inode: bigint | undefined
+  /** The bits that mean something here: those of places handed out before the ledger was put aside do not. */
+  #meant = ~0
   readonly #dirs = new Map<string, number>()
 
   constructor(stateDir: string) {
@@ -107,7 +112,7 @@ export class Ledger {
   }
 
   #tryOpen(): Sqlite {
-    const sqlite = new Sqlite(this.path, { durability: 'normal', cacheKiB: 1024 })
+    const sqlite = new Sqlite(this.path, { durability: 'normal', cacheKiB: 512 })
     try {
       sqlite.migrate(`The ledger ${this.path}`, migrations)
     } catch (error) {
@@ -121,6 +126,7 @@ export class Ledger {
 
   /** Another thread may have put the same file aside a moment ago: then its fresh one is left alone. */
   #putAside(): void {
+    this.#meant = 0
     if (this.#inode !== undefined && inodeOf(this.path) !== this.#inode) return
     this.setAside = `${this.path}.damaged-${Date.now()}`
     if (existsSync(this.path)) renameSync(this.path, this.setAside)
@@ -133,12 +139,18 @@ export class Ledger {
     try {
       return work(this.#sqlite)
     } catch (error) {
-      if (!isDamage(error)) throw error
+      if (!this.#isDamage(error)) throw error
       this.#sqlite.close()
       this.#putAside()
       this.#sqlite = this.#open()
       return work(this.#sqlite)
     }
+  }
+
+  #isDamage(error: unknown): boolean {
+    // every statement here replaces what is in its way
+    if (isDamage(error) || isBrokenRule(error)) return true
+    return isReadOnly(error) && isWritable(this.path)
   }
 
   /**
@@ -151,6 +163,8 @@ export class Ledger {
         const known = sqlite.row<[number]>('SELECT slot FROM place WHERE catalog=? AND epoch=?', catalog.id, catalog.epoch)
         const slot = known?.[0] ?? this.#freeSlot(sqlite)
         sqlite.run('INSERT OR REPLACE INTO place VALUES (?,?,?,?,?)', slot, url, catalog.id, catalog.epoch, nowMs)
+        sqlite.run('INSERT OR REPLACE INTO location VALUES (?,?,?)', url, catalog.id, catalog.epoch)
+        this.#meant |= 1 << slot
         return 1 << slot
       }),
     )
@@ -158,16 +172,17 @@ export class Ledger {
 
   #freeSlot(sqlite: Sqlite): number {
     const taken = new Set(sqlite.rows<[number]>('SELECT slot FROM place').map(([slot]) => slot))
-    for (let slot = 0; slot < slots; slot++) if (!taken.has(slot)) return slot
-    const [oldest] = sqlite.row<[number]>('SELECT slot FROM place ORDER BY used_ms LIMIT 1') as [number]
-    sqlite.run('UPDATE file SET stored = stored & ?', ~(1 << oldest))
-    return oldest
+    const free = Array.from({ length: slots }, (_, slot) => slot).find((slot) => !taken.has(slot))
+    const slot = free ?? (sqlite.row<[number]>('SELECT slot FROM place ORDER BY used_ms LIMIT 1') as [number])[0]
+    // also of one that seems never used: a run that was under way when the ledger was put aside may have written it
+    sqlite.run('UPDATE file SET stored = stored & ? WHERE stored & ?', ~(1 << slot), 1 << slot)
+    return slot
   }
 
   /** The catalog that this URL led to when it was last used. */
   catalogAt(url: string): CatalogIdentity | undefined {
     const row = this.#heal((sqlite) =>
-      sqlite.row<[string, number]>('SELECT catalog, epoch FROM place WHERE url=? ORDER BY used_ms DESC LIMIT 1', url),
+      sqlite.row<[string, number]>('SELECT catalog, epoch FROM location WHERE url=?', url),
     )
     return row && { id: row[0], epoch: row[1] }
   }
@@ -179,7 +194,7 @@ export class Ledger {
       if (id === undefined) return []
       return sqlite
         .rows<SeenRow>('SELECT name, bytes, mtime_us, ctime_us, inode, kind, stored FROM file WHERE dir=? ORDER BY name', id)
-        .map(seen)
+        .map((row) => this.#seen(row))
     })
   }
 
@@ -193,8 +208,14 @@ export class Ledger {
         id,
         asText(name),
       )
-      return row && seen(row)
+      return row && this.#seen(row)
     })
+  }
+
+  #seen([name, bytes, mtimeUs, ctimeUs, inode, kind, stored]: SeenRow): Seen {
+    const numbers = [bytes, mtimeUs, ctimeUs, inode, stored].every((value) => typeof value === 'number')
+    if (!numbers || typeof name !== 'string' || (kind !== null && typeof kind !== 'string')) throw new DamagedValue('a file')
+    return { name: fromText(name), bytes, mtimeUs, ctimeUs, inode, kind: kind ?? undefined, stored: stored & this.#meant }
   }
 
   digest(path: string, name: string): Sha256 | undefined {
@@ -217,7 +238,7 @@ export class Ledger {
           for (const file of files) {
             const { bytes, mtimeUs, ctimeUs, inode, kind = null, stored } = file
             const digest = file.digest === undefined ? null : Buffer.from(file.digest, 'hex')
-            insert.run(id, asText(file.name), bytes, mtimeUs, ctimeUs, inode, kind, digest, stored)
+            insert.run(id, asText(file.name), bytes, whole(mtimeUs), whole(ctimeUs), inode, kind, digest, stored & this.#meant)
           }
         }
       }),
@@ -248,7 +269,7 @@ export class Ledger {
       sqlite.row<[number, number, string]>('SELECT bytes, mtime_us, token FROM transfer WHERE path=? AND url=?', asText(path), url),
     )
     if (!row || row[0] !== file.bytes || row[1] !== file.mtimeUs) return undefined
-    return JSON.parse(row[2]) as ResumeToken
+    return parsed<ResumeToken>(row[2])
   }
 
   /** Durable when it returns: a transfer that nobody remembers cannot be resumed. */
@@ -272,14 +293,10 @@ export class Ledger {
         url ?? null,
       ),
     )
-    return rows.map(([path, to, bytes, mtimeUs, token, begunMs]) => ({
-      path: fromText(path),
-      url: to,
-      bytes,
-      mtimeUs,
-      token: JSON.parse(token) as ResumeToken,
-      begunMs,
-    }))
+    return rows.flatMap(([path, to, bytes, mtimeUs, text, begunMs]) => {
+      const token = parsed<ResumeToken>(text)
+      return token ? [{ path: fromText(path), url: to, bytes, mtimeUs, token, begunMs }] : []
+    })
   }
 
   beginRun(command: string, source: string, url: string, nowMs: number): number {
@@ -326,7 +343,7 @@ export class Ledger {
       begunMs,
       endedMs: endedMs ?? undefined,
       exitCode: exitCode ?? undefined,
-      summary: summary === null ? undefined : (JSON.parse(summary) as SummaryEvent),
+      summary: summary === null ? undefined : parsed<SummaryEvent>(summary),
     }))
   }
 
@@ -343,8 +360,29 @@ export class Ledger {
   }
 }
 
-function seen([name, bytes, mtimeUs, ctimeUs, inode, kind, stored]: SeenRow): Seen {
-  return { name: fromText(name), bytes, mtimeUs, ctimeUs, inode, kind: kind ?? undefined, stored }
+/** A time of the year 2300, which some file systems hold, in microseconds: what SQLite can give back as a number. */
+function whole(timeUs: number): number {
+  return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, timeUs))
+}
+
+/** SQLite has no checksums: what the disk garbled inside a value is noticed only where it is used. */
+function parsed<T extends object>(text: string): T | undefined {
+  try {
+    const value = JSON.parse(text) as unknown
+    return typeof value === 'object' && value !== null ? (value as T) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Never by opening it: to close an SQLite file lets go of all of this process's locks on it (https://sqlite.org/howtocorrupt.html, 2.2). */
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function inodeOf(path: string): bigint | undefined {

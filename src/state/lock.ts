@@ -2,6 +2,7 @@ import { closeSync, existsSync, mkdirSync, openSync, rmSync, statSync } from 'no
 import { DatabaseSync } from 'node:sqlite'
 import { dirname } from 'node:path'
 
+import { systemCode } from '../errors.ts'
 import { isBusy } from './sqlite.ts'
 
 /**
@@ -12,31 +13,55 @@ export interface Lock {
   release(): void
 }
 
+/** Somebody who looks whether a lock is held holds it for a moment; nobody is to take that for a run. */
+const lookMs = 250
+
 /** Takes the lock at `path`, or returns undefined when a living process has it. */
 export function tryLock(path: string): Lock | undefined {
+  return lock(path, lookMs)
+}
+
+function lock(path: string, patienceMs: number): Lock | undefined {
   mkdirSync(dirname(path), { recursive: true })
-  closeSync(openSync(path, 'a', 0o600))
+  create(path)
   const inode = inodeAt(path)
-  const db = new DatabaseSync(path, { timeout: 0 })
+  const db = new DatabaseSync(path, { timeout: patienceMs })
+  const isThatFile = (): boolean => inodeAt(path) === inode
   try {
     // no journal beside it: the transaction never writes
     db.exec('PRAGMA journal_mode=OFF; PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (error) {
     db.close()
     if (isBusy(error)) return undefined
-    throw error
+    // SQLite makes an I/O error of a file that goes while it is opened
+    if (isThatFile()) throw error
+    return lock(path, patienceMs)
   }
-  if (inodeAt(path) !== inode) {
+  if (!isThatFile()) {
     // its last owner removed the file after we had opened it: what we hold is a lock on nothing
     db.close()
-    return tryLock(path)
+    return lock(path, patienceMs)
   }
+  held.add(db)
   return {
     release() {
+      if (!held.delete(db)) return
       // removed while still held; Windows can't remove an open file, where the empty file stays behind
       if (process.platform !== 'win32') rmSync(path, { force: true })
       db.close()
     },
+  }
+}
+
+/** A database that nobody refers to any more is closed by the garbage collector, and its lock with it. */
+const held = new Set<DatabaseSync>()
+
+/** Never opens a file that is there: closing it would let go of this process's own lock on it (fcntl(2)). */
+function create(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error
   }
 }
 
@@ -47,7 +72,7 @@ function inodeAt(path: string): bigint | undefined {
 /** Whether a living process holds the lock at `path`. */
 export function isLocked(path: string): boolean {
   if (!existsSync(path)) return false
-  const lock = tryLock(path)
-  lock?.release()
-  return lock === undefined
+  const mine = lock(path, 0)
+  mine?.release()
+  return mine === undefined
 }

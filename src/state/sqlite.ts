@@ -79,9 +79,13 @@ export class Sqlite {
     this.transaction(() => {
       const version = this.#version()
       if (version > steps.length) {
-        throw new LuminaError('state-newer', `${what} was written by a newer Lumina (version ${version}; this one knows ${steps.length}).`, {
-          hint: 'Update Lumina, or name another --state folder.',
-        })
+        throw new LuminaError(
+          'state-newer',
+          `${what} was written by a newer Lumina (version ${version}; this one knows ${steps.length}).`,
+          {
+            hint: 'Update Lumina, or name another --state folder.',
+          },
+        )
       }
       for (const step of steps.slice(version)) this.db.exec(step)
       this.db.exec(`PRAGMA user_version=${steps.length}`)
@@ -120,7 +124,12 @@ export function isDamage(error: unknown): boolean {
   const code = primaryCode(error)
   if (code === corrupt || code === notADatabase) return true
   // after `migrate`, a table can only be missing where the schema's own page is damaged
-  return code === failed && /no such (table|column|index)|has no column|columns? but|malformed|unsupported file format/.test((error as Error).message)
+  return (
+    code === failed &&
+    /no such (table|column|index)|has no column|columns? but|malformed|unsupported file format/.test(
+      (error as Error).message,
+    )
+  )
 }
 
 export function isBusy(error: unknown): boolean {

@@ -117,7 +117,7 @@ export function parseMountInfo(text: string): Mount[] {
 /** `/dev/disk4s1 on /Volumes/EOS_DIGITAL (exfat, local, nodev)` */
 export function parseMountCommand(text: string): Mount[] {
   return text.split('\n').flatMap((line) => {
-    const match = /^(.+?) on (.+) \(([^,)]+)/.exec(line)
+    const match = /^(.+?) on (\/.*) \(([^,)]+)/.exec(line)
     return match ? [{ device: match[1] as string, mountPoint: match[2] as string, type: match[3] as string }] : []
   })
 }
