@@ -188,11 +188,13 @@ export class Run {
     return !this.#sourcesDone || this.#batches.length > 0 || this.#folders.length > 0 || this.#pinned.some((tasks) => tasks.length > 0)
   }
 
+  /** The least busy lane; but while batches are wanted, first one that alone can go on with a folder. */
   #freeLane(): number | undefined {
     const loads = Array.from({ length: this.#parts.lanes }, (_, lane) => this.#load(lane))
     const least = Math.min(...loads)
     if (least >= jobsALane) return undefined
-    return loads.indexOf(least)
+    const pinned = loads.findIndex((load, lane) => load < jobsALane && (this.#pinned[lane]?.length ?? 0) > 0)
+    return pinned >= 0 && this.#batches.length < this.#enough ? pinned : loads.indexOf(least)
   }
 
   #load(lane: number): number {
@@ -211,9 +213,16 @@ export class Run {
   }
 
   #nextSource(): FolderTask[] {
-    const next = this.#sourcesDone ? { done: true as const, value: undefined } : this.#sources.next()
-    this.#sourcesDone = next.done === true
-    return next.done ? [] : [next.value]
+    if (this.#sourcesDone) return []
+    try {
+      const next = this.#sources.next()
+      this.#sourcesDone = next.done === true
+      return next.done ? [] : [next.value]
+    } catch (error) {
+      this.#sourcesDone = true
+      this.#fatal(asLumina(error))
+      return []
+    }
   }
 
   #start(job: Job, call: (lane: LaneClient) => Promise<Report>): void {
@@ -246,7 +255,7 @@ export class Run {
   #broke(job: Job, error: unknown): void {
     if (!this.#jobs.delete(job)) return
     if (job.batch) this.#batches.push(job.batch)
-    this.#fatal(error instanceof LuminaError ? error : new LuminaError('bug', String(error), { cause: error }))
+    this.#fatal(asLumina(error))
     this.#pump()
   }
 
@@ -288,4 +297,8 @@ export class Run {
       ...(this.#error === undefined ? {} : { error: this.#error }),
     }
   }
+}
+
+function asLumina(error: unknown): LuminaError {
+  return error instanceof LuminaError ? error : new LuminaError('bug', String(error), { cause: error })
 }

@@ -44,11 +44,14 @@ export function checkpoint({ stop }: SharedState): void {
 
 /** Takes `bytes` off what may still be sent. @throws `limit` when there is not so much left. */
 export function spend({ allowance }: SharedState, bytes: number): void {
-  if (Atomics.load(allowance, 0) < 0n) return
   const wanted = BigInt(bytes)
-  if (Atomics.sub(allowance, 0, wanted) >= wanted) return
-  Atomics.add(allowance, 0, wanted)
-  throw limitReached()
+  for (let left = Atomics.load(allowance, 0); left >= 0n; ) {
+    if (left < wanted) throw limitReached()
+    // never below 0 for a moment, which another lane would take for no limit
+    const before = Atomics.compareExchange(allowance, 0, left, left - wanted)
+    if (before === left) return
+    left = before
+  }
 }
 
 function limitReached(): LuminaError {
