@@ -15,7 +15,9 @@ if (isNewEnough) {
     if (type === 'ExperimentalWarning' && String(warning).startsWith('SQLite ')) return
     emitWarning.apply(process, arguments)
   }
-  // The optimising compiler's own threads keep some 10 MB of their work for good; on the lane's thread it costs no time.
+  // Hashing and copying are native; what the last of V8's compilers would gain is lost in the noise, and its work takes some 10 MB.
+  // The other compilers' helper threads keep as much for good, and cost no time on the lane's own.
+  process.getBuiltinModule('node:v8').setFlagsFromString('--no-opt')
   process.getBuiltinModule('node:v8').setFlagsFromString('--no-concurrent-recompilation')
   process.getBuiltinModule('node:module').enableCompileCache()
   void import('../dist/cli.js')

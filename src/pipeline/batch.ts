@@ -61,7 +61,8 @@ export function packGroups(groups: readonly (readonly Member[])[]): PackedGroups
   const stamps = new Float64Array(members.length * numbersAStamp)
   const memories: PackedGroups['memories'] = []
   let names = ''
-  for (const [at, { name, stamp, ...memory }] of members.entries()) {
+  for (let at = 0; at < members.length; at++) {
+    const { name, stamp, ...memory } = members[at] as Member
     names += `${name}\0`
     stamps[at * numbersAStamp] = stamp.bytes
     stamps[at * numbersAStamp + 1] = stamp.mtimeUs

@@ -67,7 +67,8 @@ export class Outcomes implements Report {
   /** What is skipped is not stored, to `verify`. */
   skipped(found: Found, reason: SkipReason, key?: string): void {
     if (this.#task === 'verify') return this.notStored(found, reason as NotStoredReason)
-    this.#found(found)
+    // a file whose turn never came has shown nothing of what it is
+    this.#found(found, (reason !== 'interrupted' && reason !== 'limit') || found.kind !== unknownKind)
     count(this.tally.skipped, reason)
     // an empty file is what a broken card leaves of a picture: always named
     if (this.#detail || reason === 'empty') {
@@ -78,7 +79,7 @@ export class Outcomes implements Report {
   failed(found: Found, error: unknown): void {
     const { code, message, hint } = reportOf(error)
     if (this.#task === 'verify') return this.notStored(found, 'unreadable', { message })
-    this.#found(found)
+    this.#found(found, found.kind !== unknownKind)
     this.tally.failed++
     this.events.push({ event: 'failed', path: found.path, bytes: found.bytes, code, message, ...(hint === undefined ? {} : { hint }) })
   }
@@ -91,10 +92,10 @@ export class Outcomes implements Report {
     this.events.push({ event: 'notice', code, message })
   }
 
-  #found({ path, name, bytes, kind }: Found): void {
+  #found({ path, name, bytes, kind }: Found, looked = true): void {
     this.tally.found++
     this.tally.foundBytes += bytes
-    const lies = this.#lies(name, kind)
+    const lies = looked && this.#lies(name, kind)
     if (lies) this.tally.lyingExtensions++
     if (!this.#detail) return
     const claims = lies ? claimedKind(name) : undefined

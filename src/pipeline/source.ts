@@ -91,12 +91,16 @@ export class FileSource implements Source {
   }
 
   read(into: Uint8Array, offset: number): number {
-    if (offset > this.#hashed) this.#catchUp(offset)
     const wanted = Math.min(into.length, this.bytes - offset)
     if (wanted <= 0) return 0
+    if (offset > this.#hashed) this.#catchUp(offset)
+    // it has failed on its last byte before, and nothing makes it whole again
+    if (this.#hashed === this.bytes && this.#result === undefined) throw changed(this.#file.path)
     const got = this.#readAt(into, wanted, offset)
     const fresh = offset + got - this.#hashed
     if (fresh > 0) this.#add(into.subarray(got - fresh, got))
+    // a retry gives bytes that are hashed no more: they must be what they were
+    else if (offset + got === this.bytes) checkUnchanged(this.#fd, this.#file)
     return got
   }
 
@@ -108,6 +112,7 @@ export class FileSource implements Source {
   /** Reads what nobody has asked for, so that the digest is whole: a resumed transfer starts in the middle. */
   finishHash(checkpoint: () => void): Sha256 {
     const chunk = scratch()
+    if (this.bytes === 0) this.#result ??= this.#hash.digest('hex')
     while (this.#result === undefined) {
       checkpoint()
       this.read(chunk, this.#hashed)
@@ -163,7 +168,7 @@ export function heldSource(content: Uint8Array, kind: Kind, modifiedMs: number, 
     modifiedMs,
     digest,
     read(into, offset) {
-      const length = Math.min(into.length, content.length - offset)
+      const length = Math.max(0, Math.min(into.length, content.length - offset))
       into.set(content.subarray(offset, offset + length))
       return length
     },

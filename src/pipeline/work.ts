@@ -227,8 +227,11 @@ class Work {
    * Large files: where the destination gives the name last and nothing like the content is known, it is copied and hashed in one
    * pass; else it is hashed first, so that what is known is not sent.
    */
-  async #bytesFirst(item: Item): Promise<void> {
-    if (item.digest !== undefined) return
+  #bytesFirst(item: Item): Promise<void> | undefined {
+    return item.digest === undefined ? this.#sendOrHash(item) : undefined
+  }
+
+  async #sendOrHash(item: Item): Promise<void> {
     const { bytes } = item.file.stamp
     const { traits, resumable, name } = this.#ctx.destination
     if (bytes > traits.maxObjectBytes) {
@@ -268,8 +271,9 @@ class Work {
   async #wants(open: readonly Item[], counters: Map<Item[], number>): Promise<Want[]> {
     const wants: Want[] = []
     for (const group of new Set(open.map(({ group: own }) => own))) {
-      const counter = counters.get(group) ?? (await this.#firstCounter(group))
-      counters.set(group, counter)
+      const alone = group.length === 1
+      const counter = counters.get(group) ?? (alone ? 1 : await this.#firstCounter(group))
+      if (!alone) counters.set(group, counter)
       const keys = nameGroup(group, counter, this.#naming)
       for (const item of group) {
         if (item.done) continue
@@ -289,7 +293,6 @@ class Work {
       const key = digest && (await this.#ctx.catalog.known([digest])).get(digest)
       return key ? counterOf(key, baseKey(stored, this.#naming), this.#naming.rules) : 1
     }
-    if (group.length === 1) return 1
     for (let counter = 1; ; counter++) {
       this.#ctx.checkpoint()
       const keys = nameGroup(group, counter, this.#naming)
@@ -307,7 +310,8 @@ class Work {
   async #settle(wants: readonly Want[], answers: readonly ClaimAnswer[], counters: Map<Item[], number>): Promise<Want[]> {
     const granted: Want[] = []
     const takenGroups = new Set<Item[]>()
-    for (const [at, want] of wants.entries()) {
+    for (let at = 0; at < wants.length; at++) {
+      const want = wants[at] as Want
       const answer = answers[at] as ClaimAnswer
       switch (answer.answer) {
         case 'granted':

@@ -25,7 +25,7 @@ export interface SqliteCatalog extends Catalog {
 export function sqliteCatalog(options: SqliteCatalogOptions): SqliteCatalog {
   const { holder } = options
   const now = options.nowMs ?? Date.now
-  const sqlite = new Sqlite(options.path, { durability: 'normal', cacheKiB: 2048, readOnly: options.readOnly ?? false })
+  const sqlite = new Sqlite(options.path, { durability: 'normal', cacheKiB: 1024, pageBytes: 2048, readOnly: options.readOnly ?? false })
   try {
     sqlite.migrate(`The catalog ${options.path}`, migrations)
   } catch (error) {

@@ -16,6 +16,7 @@ const chunkBytes = 256 * 1024
 /** A transfer below this is begun again sooner than its token is written. */
 const resumableMinBytes = 16 * 1024 * 1024
 const systemFolder = '.lumina'
+const leavesFolder = /(?:^|\/)\.{0,2}(?:\/|$)/
 
 export interface LocalOptions {
   /** The library's folder: absolute, existing, with `.lumina/tmp` in it. */
@@ -49,9 +50,13 @@ export function localDestination(options: LocalOptions): Destination {
   const run = randomBytes(4).toString('hex')
   let temps = 0
 
-  const pathOf = (key: Key): string => join(root, key)
+  const pathOf = (key: Key): string => {
+    // keys come from catalogs too, and a library may come from anywhere
+    if (leavesFolder.test(key)) throw new LuminaError('key-invalid', `${key} is no key.`)
+    return `${root}/${key}`
+  }
   const nextTemp = (): string => `${options.lane ?? 0}-${run}-${temps++}`
-  const tempPath = (name: string): string => join(tempFolder, name)
+  const tempPath = (name: string): string => `${tempFolder}/${name}`
 
   /** Sends `source` from `offset` into an open file; the buffer is this transfer's own, since a read may take its time. */
   async function pour(fd: number, source: Source, offset: number, room: Reservation, ctx: CallContext): Promise<number> {

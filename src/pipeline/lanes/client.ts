@@ -17,7 +17,7 @@ export interface LaneClient {
 }
 
 /** Young objects of a lane die with their batch; more room for them would only be held, twice per lane. */
-const youngGenerationMb = 2
+const youngGenerationMb = 4
 
 /** Built, every chunk lies in one folder; from source, each file in its own. */
 const entryFile = import.meta.url.endsWith('.ts') ? './entry.ts' : './lane.js'
