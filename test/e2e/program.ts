@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 
 import { execa, type ResultPromise } from 'execa'
-import { expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 
 import type { LuminaEvent } from '../../src/events.ts'
 
@@ -119,6 +119,7 @@ export function start(args: readonly string[], { cwd, env, input, under = [], cl
     return ran
   })
   ended.catch(() => undefined)
+  onTestFinished(() => void (running && child.kill('SIGKILL')))
   return { pid: child.pid as number, said, ended, kill: (signal) => child.kill(signal), running: () => running }
 }
 
