@@ -91,11 +91,11 @@ export class FileSource implements Source {
   }
 
   read(into: Uint8Array, offset: number): number {
+    // it has failed on its last byte before, and nothing makes it whole again
+    if (this.#hashed === this.bytes && this.#hashed > 0 && this.#result === undefined) throw changed(this.#file.path)
     const wanted = Math.min(into.length, this.bytes - offset)
     if (wanted <= 0) return 0
     if (offset > this.#hashed) this.#catchUp(offset)
-    // it has failed on its last byte before, and nothing makes it whole again
-    if (this.#hashed === this.bytes && this.#result === undefined) throw changed(this.#file.path)
     const got = this.#readAt(into, wanted, offset)
     const fresh = offset + got - this.#hashed
     if (fresh > 0) this.#add(into.subarray(got - fresh, got))
