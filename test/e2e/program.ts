@@ -17,7 +17,7 @@ export class Said {
   /** The events of its whole lines so far; a killed process leaves half a line. */
   get events(): LuminaEvent[] {
     const lines = this.stdout.slice(0, this.stdout.lastIndexOf('\n') + 1).split('\n')
-    return lines.filter(Boolean).map((line) => JSON.parse(line) as LuminaEvent)
+    return lines.filter((line) => line.startsWith('{"v":1,')).map((line) => JSON.parse(line) as LuminaEvent)
   }
 
   of<Name extends LuminaEvent['event']>(name: Name): EventOf<Name>[] {
