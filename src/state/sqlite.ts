@@ -23,8 +23,9 @@ export class Sqlite {
     this.db = new DatabaseSync(path, { readOnly: options.readOnly ?? false, timeout: busyTimeoutMs })
     if (options.readOnly) return
     try {
+      patiently(() => this.db.exec(`PRAGMA page_size=${options.pageBytes ?? 4096}; PRAGMA journal_mode=WAL`))
       this.db.exec(
-        `PRAGMA page_size=${options.pageBytes ?? 4096}; PRAGMA journal_mode=WAL; PRAGMA synchronous=${options.durability ?? 'normal'};
+        `PRAGMA synchronous=${options.durability ?? 'normal'};
          PRAGMA cache_size=-${options.cacheKiB ?? 2048}; PRAGMA journal_size_limit=16777216; PRAGMA temp_store=FILE`,
       )
     } catch (error) {
@@ -100,6 +101,20 @@ export class Sqlite {
     if (this.db.isOpen) this.db.close()
   }
 }
+
+/** Two that turn a new file to WAL at once may meet a lock that SQLite's own timeout does not cover. */
+function patiently(work: () => void): void {
+  for (let pauses = 0; ; pauses++) {
+    try {
+      return work()
+    } catch (error) {
+      if (!isBusy(error) || pauses * pauseMs >= busyTimeoutMs) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs)
+    }
+  }
+}
+
+const pauseMs = 10
 
 type Value = string | number | bigint | null | Uint8Array
 
