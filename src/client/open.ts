@@ -184,7 +184,8 @@ export function openCatalog(place: Place): SqliteCatalog {
  */
 export function healCatalog(place: Place): { health: CatalogHealth; setAside?: string } {
   const path = catalogPath(place)
-  if (!existsSync(path)) {
+  // SQLite takes an empty file for a new database, and forgets everything
+  if (!existsSync(path) || statSync(path).size === 0) {
     if (!place.created) startEpoch(place)
     return { health: place.created ? 'whole' : 'missing' }
   }

@@ -27,6 +27,7 @@ import type { Io } from '../report/io.ts'
 import type { PacedReporter } from '../report/ndjson.ts'
 import { reporterFor } from '../report/reporter.ts'
 import { Ledger } from '../state/ledger.ts'
+import { aside } from './aside.ts'
 import { conduct, endStuckProcess, type Conducted } from './conduct.ts'
 import { destinationOf } from './destination-of.ts'
 import { fillCatalog } from './index-library.ts'
@@ -81,7 +82,7 @@ async function heal(place: Place, { config, io }: Upload, reporter: PacedReporte
   const { health, setAside } = healCatalog(place)
   if (health === 'whole') return
   notice(reporter, 'catalog-rebuilt', told(health, setAside))
-  const { error, ended, signals } = await fillCatalog(place, config, io, reporter)
+  const { error, ended, signals } = await fillCatalog(place, config, io, aside(reporter))
   signals.close()
   if (error) throw error
   if (ended) throw new LuminaError('interrupted', 'The catalog is not made again yet.', { hint: 'Run the same command again.' })

@@ -1,8 +1,9 @@
-import { closeSync, fsync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, fsync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 
 import { systemCode } from '../../../errors.ts'
+import { makeFolders } from './make-folders.ts'
 
 /** Folders remembered as made; beyond it, asking again costs one failed mkdir. */
 const rememberedFolders = 4096
@@ -26,7 +27,7 @@ export class Folders {
 
   make(folder: string): void {
     if (this.#made.has(folder)) return
-    mkdirSync(folder, { recursive: true })
+    makeFolders(folder)
     if (this.#made.size >= rememberedFolders) this.#made.clear()
     this.#made.add(folder)
   }

@@ -1,8 +1,9 @@
-import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { LuminaError, systemCode } from '../../../errors.ts'
 import { failure } from '../../failure.ts'
+import { makeFolders } from './make-folders.ts'
 
 /** What lies in a library's `.lumina` folder. */
 export interface Library {
@@ -53,7 +54,7 @@ function parse(text: string, root: string): { id: string; format: number } {
 /** Opens the library at `root` for a run, making what is missing of it. Two processes that make one at once get the same. */
 export function openLibrary(root: string, holder: string): Library {
   try {
-    mkdirSync(systemPath(root, 'tmp', holder), { recursive: true })
+    makeFolders(systemPath(root, 'tmp', holder))
     const known = libraryId(root)
     const id = known ?? makeId(root)
     return {

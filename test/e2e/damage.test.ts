@@ -1,0 +1,142 @@
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { join } from 'node:path'
+
+import { describe, expect, test } from 'vitest'
+
+import { jpeg, noise } from './contents.ts'
+import { createScene, digestsIn, type Scene } from './scene.ts'
+
+const files = 400
+
+/** An uploaded source with enough in it that its catalog has pages in the middle. */
+async function storedScene(): Promise<Scene> {
+  const scene = createScene()
+  for (let at = 0; at < files; at++) scene.add(`${at % 11}/IMG_${at}.jpg`, jpeg(at, 300))
+  expect((await scene.upload()).code).toBe(0)
+  return scene
+}
+
+const harms: [string, (path: string) => void][] = [
+  ['is garbage', (path) => writeFileSync(path, noise('garbage', 50_000))],
+  ['is empty', (path) => truncateSync(path, 0)],
+  ['is cut off', (path) => truncateSync(path, Math.floor(statSync(path).size / 2))],
+  ['has other bytes in its middle', (path) => overwrite(path, 3)],
+  ['has other bytes in every page but the first', (path) => overwrite(path, 1)],
+]
+
+/** Fills pages from `first` on with noise; the first page, which is looked at on opening, stays whole. */
+function overwrite(path: string, first: number): void {
+  const pageBytes = 4096
+  const content = readFileSync(path)
+  noise('harm', content.length).copy(content, first * pageBytes, first * pageBytes)
+  writeFileSync(path, content)
+}
+
+function harm(folder: string, name: string, how: (path: string) => void): void {
+  // a clean end has no log; whatever is there does not help a damaged file
+  for (const suffix of ['-wal', '-shm']) rmSync(join(folder, name + suffix), { force: true })
+  how(join(folder, name))
+}
+
+/** Nothing is sent again, everything is told once, and it is whole afterwards. */
+async function expectRebuilt(scene: Scene, told: RegExp): Promise<void> {
+  const before = digestsIn(scene.library)
+  scene.add('new.jpg', jpeg('new'))
+  const ran = await scene.upload()
+  expect(ran.code).toBe(0)
+  expect(ran.summary).toMatchObject({ found: files + 1, uploaded: 1, skippedBy: { 'already-there': files }, failed: 0 })
+  expect(ran.stderr).toMatch(told)
+  const after = digestsIn(scene.library)
+  expect(after.size).toBe(before.size + 1)
+  expect((await scene.verify()).code).toBe(0)
+  const rerun = await scene.upload()
+  expect(rerun.summary).toMatchObject({ uploaded: 0, skippedBy: { 'already-there': files + 1 } })
+  expect(rerun.stderr).not.toMatch(/damaged|missing/)
+}
+
+describe('the ledger', () => {
+  test.each(harms)('%s: it is set aside, begun anew, and nothing is sent again', async (_what, how) => {
+    const scene = await storedScene()
+    harm(scene.state, 'ledger.db', how)
+    const emptied = statSync(join(scene.state, 'ledger.db')).size === 0
+    await expectRebuilt(scene, emptied ? /All that was found is stored/ : /ledger was damaged/)
+  })
+
+  test('damage beside what the run needs first is found in mid-run', async () => {
+    const scene = await storedScene()
+    // the table of files alone
+    harm(scene.state, 'ledger.db', (path) => overwritePagesOf(path, 'file'))
+    await expectRebuilt(scene, /found = /)
+    expect(readdirSync(scene.state).some((name) => name.startsWith('ledger.db.damaged-'))).toBe(true)
+  })
+
+  test('of a newer Lumina: left alone, with one clear line', async () => {
+    const scene = await storedScene()
+    newer(join(scene.state, 'ledger.db'))
+    const before = readFileSync(join(scene.state, 'ledger.db'))
+    const { code, stderr } = await scene.upload()
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^lumina: The ledger .* was written by a newer Lumina/)
+    expect(stderr).toContain('Update Lumina')
+    expect(readFileSync(join(scene.state, 'ledger.db'))).toEqual(before)
+  })
+})
+
+describe('the catalog', () => {
+  test.each([...harms, ['is gone', (path: string) => rmSync(path)] as (typeof harms)[number]])(
+    '%s: it is made again from what is stored, and nothing is sent again',
+    async (_what, how) => {
+      const scene = await storedScene()
+      harm(join(scene.library, '.lumina'), 'catalog.db', how)
+      await expectRebuilt(scene, /catalog of the library (was damaged|is missing)/)
+    },
+  )
+
+  test('damage that is only met in mid-run ends in a clear line or a rebuilt catalog, and the next run is whole', async () => {
+    const scene = await storedScene()
+    rmSync(scene.state, { recursive: true })
+    harm(join(scene.library, '.lumina'), 'catalog.db', (path) => overwritePagesOf(path, 'object'))
+    await scene.upload()
+    const again = await scene.upload()
+    expect(again.code).toBe(0)
+    expect(again.summary.uploaded).toBe(0)
+    expect(digestsIn(scene.library).size).toBe(files)
+    expect((await scene.verify()).code).toBe(0)
+  })
+
+  test('of a newer Lumina: left alone, with one clear line', async () => {
+    const scene = await storedScene()
+    newer(join(scene.library, '.lumina', 'catalog.db'))
+    const { code, stderr } = await scene.upload()
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^lumina: .* newer Lumina/)
+    expect(stderr).toContain('Update Lumina')
+    expect(existsSync(join(scene.library, '.lumina', 'catalog.db'))).toBe(true)
+  })
+})
+
+/** Fills the pages of a table and its indexes, but not their roots, with noise. */
+function overwritePagesOf(path: string, table: string): void {
+  const db = new DatabaseSync(path)
+  const roots = new Set(db.prepare('SELECT rootpage FROM sqlite_schema').all().map(({ rootpage }) => Number(rootpage)))
+  let pages: number[]
+  try {
+    pages = db.prepare('SELECT pageno FROM dbstat WHERE name=?').all(table).map(({ pageno }) => Number(pageno))
+  } catch {
+    pages = Array.from({ length: Number(db.prepare('PRAGMA page_count').get()?.['page_count']) }, (_, at) => at + 1)
+  }
+  db.close()
+  const content = readFileSync(path)
+  const pageBytes = 4096
+  for (const page of pages.filter((each) => each > 1 && !roots.has(each))) {
+    noise(page, pageBytes).copy(content, (page - 1) * pageBytes)
+  }
+  writeFileSync(path, content)
+}
+
+function newer(path: string): void {
+  const db = new DatabaseSync(path)
+  db.exec('PRAGMA user_version=999')
+  db.close()
+}
