@@ -25,6 +25,10 @@ export interface Item {
   staged: ResumeToken | undefined
   /** Another transfer had claimed its content when it was last asked. */
   waits: boolean
+  /** Its bytes are taken off what the run may send. */
+  spent: boolean
+  /** How often it has changed under a look. */
+  changes: number
   /** What its calls to the destination are made with. */
   call: CallContext | undefined
   /** Its outcome is told. */
@@ -56,6 +60,8 @@ function newItem(batch: Batch, member: Member, group: Item[]): Item {
     sidecar: false,
     staged: undefined,
     waits: false,
+    spent: false,
+    changes: 0,
     call: undefined,
     done: member.stored ?? false,
   }

@@ -21,13 +21,24 @@ export function namingOf(layout: Layout, prefix: string, dir: string, rules: Key
 /** Names the members of one group for the `counter`-th time: all with the same counter, sidecars after their photo. */
 export function nameGroup(group: readonly Item[], counter: number, naming: Naming): Map<Item, Key> {
   const keys = new Map<Item, Key>()
-  for (const item of group) {
-    if (!item.sidecar) keys.set(item, versioned(baseKey(item, naming), counter, naming.rules))
+  const [only] = group
+  if (only && group.length === 1) return keys.set(only, versioned(baseKey(only, naming), counter, naming.rules))
+  const given = new Set<Key>()
+  const give = (item: Item, key: Key): void => {
+    const own = distinct(key, given, naming.rules)
+    given.add(own)
+    keys.set(item, own)
   }
-  for (const item of group) {
-    if (item.sidecar) keys.set(item, sidecarKey(item, counter, keys, naming))
-  }
+  for (const item of group) if (!item.sidecar) give(item, versioned(baseKey(item, naming), counter, naming.rules))
+  for (const item of group) if (item.sidecar) give(item, sidecarKey(item, counter, keys, naming))
   return keys
+}
+
+/** A layout may name two members of a group alike (`{uuid}{ext}` an original and its edited copy), and no counter would tell them apart. */
+function distinct(key: Key, given: ReadonlySet<Key>, rules: KeyRules): Key {
+  let own = key
+  for (let times = 2; given.has(own); times++) own = versioned(key, times, rules)
+  return own
 }
 
 /** The key that a content gets when nothing stands in its way. */

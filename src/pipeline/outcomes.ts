@@ -21,7 +21,7 @@ export class Outcomes implements Report {
   readonly events: LuminaEvent[] = []
   readonly #task: Task
   readonly #detail: boolean
-  #lastEnding = ''
+  #lastEnding: string | undefined
   #lastKind: Kind | undefined
   #lastLies = false
 
@@ -105,9 +105,12 @@ export class Outcomes implements Report {
   /** Neighbours mostly share extension and kind, so the last answer mostly serves again. */
   #lies(name: string, kind: Kind): boolean {
     if (kind.startsWith('inode/')) return false
-    if (kind === this.#lastKind && name.endsWith(this.#lastEnding)) return this.#lastLies
+    const dot = name.lastIndexOf('.')
+    // only what follows a stem is an extension, and may speak for another name
+    const ending = dot > 0 ? name.slice(dot) : undefined
+    if (ending !== undefined && kind === this.#lastKind && ending === this.#lastEnding) return this.#lastLies
     this.#lastKind = kind
-    this.#lastEnding = name.slice(name.lastIndexOf('.'))
+    this.#lastEnding = ending
     this.#lastLies = extensionLies(name, kind === unknownKind ? undefined : kind)
     return this.#lastLies
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 import type { CallContext, Destination, Key, ResumeToken, Sha256, Source } from '../client/destination.ts'
-import { LuminaError } from '../errors.ts'
+import { endsRun, LuminaError } from '../errors.ts'
 import type { Ledger } from '../state/ledger.ts'
 import type { Item } from './item.ts'
 import { unknownKind } from './outcomes.ts'
@@ -98,7 +98,13 @@ export async function unstage(item: Item, keep: boolean, ctx: TransferContext): 
   if (keep && item.file.stamp.bytes >= resumable.minBytes) return
   const token = item.staged
   item.staged = undefined
-  await resumable.abort(token, ctx.call(item))
+  try {
+    await resumable.abort(token, ctx.call(item))
+  } catch (error) {
+    // what can't be let go now is nobody's failure: it is swept one day, or goes on
+    if (endsRun(error)) throw error
+    return
+  }
   ctx.ledger.finish(item.file.path, ctx.url)
 }
 

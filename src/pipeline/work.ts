@@ -9,6 +9,7 @@ import { describe } from './describe.ts'
 import type { Batch, Report } from './batch.ts'
 import { inspect, type Arena } from './inspect.ts'
 import { itemsOf, type Item } from './item.ts'
+import { versioned } from './keys.ts'
 import { baseKey, counterOf, isDatedByMtime, nameGroup, namingOf, takenOf, type Naming } from './name.ts'
 import type { Layout } from './layout.ts'
 import type { PipelineOptions } from './options.ts'
@@ -81,7 +82,7 @@ class Work {
 
   async #stages(): Promise<void> {
     await this.#each((item) => this.#inspect(item))
-    this.#decideKinds()
+    for (const item of this.#open) this.#decideKind(item)
     if (this.#asksMetadata) {
       // a claim would tell as well, but not before the metadata of files that need none was read
       await this.#skipKnown()
@@ -130,10 +131,9 @@ class Work {
   }
 
   /** Looks again at a file that changed while it was read; `error` is what the first look came to. */
-  async #rereading(item: Item, read: () => void | Promise<void>, error?: unknown): Promise<void> {
-    let last = error
-    for (let attempt = last === undefined ? 1 : 2; ; attempt++) {
-      if (last !== undefined) await this.#prepareAgain(item, last, attempt)
+  async #rereading(item: Item, read: () => void | Promise<void>, error: unknown): Promise<void> {
+    for (let last = error; ; ) {
+      await this.#prepareAgain(item, last)
       try {
         return await read()
       } catch (next) {
@@ -142,9 +142,9 @@ class Work {
     }
   }
 
-  async #prepareAgain(item: Item, error: unknown, attempt: number): Promise<void> {
+  async #prepareAgain(item: Item, error: unknown): Promise<void> {
     const changedNow = error instanceof LuminaError && error.code === 'changed-while-reading'
-    if (!changedNow || attempt > readAttempts) throw error
+    if (!changedNow || ++item.changes >= readAttempts) throw error
     await unstage(item, false, this.#ctx)
     item.digest = undefined
     item.held = undefined
@@ -164,16 +164,14 @@ class Work {
   }
 
   /** A sidecar goes with its photo; without one it is not a photo. */
-  #decideKinds(): void {
-    for (const item of this.#open) {
-      const photoBeside = item.group.some((other) => other !== item && isPhoto(other.kind))
-      const kind = item.kind ?? unknownKind
-      item.sidecar = classOf(kind) === 'sidecar' && photoBeside
-      if (item.file.stamp.bytes === 0) this.#skip(item, 'empty')
-      else if (!this.#ctx.options.allFiles && !isPhoto(kind) && !item.sidecar) {
-        this.#skip(item, 'not-a-photo')
-        this.#remembered(item, 0)
-      }
+  #decideKind(item: Item): void {
+    const photoBeside = item.group.some((other) => other !== item && isPhoto(other.kind))
+    const kind = item.kind ?? unknownKind
+    item.sidecar = classOf(kind) === 'sidecar' && photoBeside
+    if (item.file.stamp.bytes === 0) this.#skip(item, 'empty')
+    else if (!this.#ctx.options.allFiles && !isPhoto(kind) && !item.sidecar) {
+      this.#skip(item, 'not-a-photo')
+      this.#remembered(item, 0)
     }
   }
 
@@ -228,21 +226,37 @@ class Work {
    * pass; else it is hashed first, so that what is known is not sent.
    */
   #bytesFirst(item: Item): Promise<void> | undefined {
-    return item.digest === undefined ? this.#sendOrHash(item) : undefined
-  }
-
-  async #sendOrHash(item: Item): Promise<void> {
     const { bytes } = item.file.stamp
-    const { traits, resumable, name } = this.#ctx.destination
+    const { traits, name } = this.#ctx.destination
     if (bytes > traits.maxObjectBytes) {
       throw new LuminaError('too-large', `${item.file.path} is larger than ${name} can hold (${bytes} > ${traits.maxObjectBytes} bytes).`)
     }
+    if (item.digest !== undefined) return undefined
+    return this.#sendOrHash(item).catch((error: unknown) => this.#startOver(item, error))
+  }
+
+  async #sendOrHash(item: Item): Promise<void> {
+    const { traits, resumable } = this.#ctx.destination
     const onePass = resumable !== undefined && traits.keyAtFinish && !(await this.#resembles(item))
-    if (onePass) this.#ctx.spend(bytes)
-    await this.#rereading(item, async () => {
-      if (onePass) await stage(item, '', this.#ctx)
-      else item.digest = await digestFile(item, this.#ctx)
-    })
+    if (!onePass) {
+      item.digest = await digestFile(item, this.#ctx)
+      return
+    }
+    this.#spend(item)
+    await stage(item, '', this.#ctx)
+  }
+
+  #spend(item: Item): void {
+    if (!item.spent) this.#ctx.spend(item.file.stamp.bytes)
+    item.spent = true
+  }
+
+  /** A file that changed since it was looked at may be anything now: it is looked at as if for the first time. */
+  async #startOver(item: Item, error: unknown): Promise<void> {
+    await this.#prepareAgain(item, error)
+    await this.#inspect(item)
+    this.#decideKind(item)
+    if (!item.done) await this.#bytesFirst(item)
   }
 
   async #resembles(item: Item): Promise<boolean> {
@@ -271,9 +285,9 @@ class Work {
   async #wants(open: readonly Item[], counters: Map<Item[], number>): Promise<Want[]> {
     const wants: Want[] = []
     for (const group of new Set(open.map(({ group: own }) => own))) {
-      const alone = group.length === 1
-      const counter = counters.get(group) ?? (alone ? 1 : await this.#firstCounter(group))
-      if (!alone) counters.set(group, counter)
+      const counter = counters.get(group) ?? (await this.#firstCounterOrFail(group))
+      if (counter === undefined) continue
+      if (group.length > 1) counters.set(group, counter)
       const keys = nameGroup(group, counter, this.#naming)
       for (const item of group) {
         if (item.done) continue
@@ -284,15 +298,28 @@ class Work {
     return wants
   }
 
+  /** `undefined` when the destination could not tell, which is the failure of this group alone. */
+  async #firstCounterOrFail(group: Item[]): Promise<number | undefined> {
+    if (group.length === 1) return 1
+    try {
+      return await this.#firstCounter(group)
+    } catch (error) {
+      for (const item of group) if (!item.done) await this.#fail(item, error)
+      return undefined
+    }
+  }
+
   /** Pairs stay pairs: companions of something stored take its counter, new ones the first that is free for all of them. */
   async #firstCounter(group: Item[]): Promise<number> {
-    const stored = group.find(({ member, sidecar }) => member.stored && !sidecar)
-    if (stored) {
-      const digest = this.#ctx.ledger.digest(this.#batch.folder.ledgerPath, stored.member.name)
-      stored.digest = digest
-      const key = digest && (await this.#ctx.catalog.known([digest])).get(digest)
-      return key ? counterOf(key, baseKey(stored, this.#naming), this.#naming.rules) : 1
+    const { rules } = this.#naming
+    for (const item of group) {
+      const key = await this.#storedKey(item)
+      if (key === undefined) continue
+      const base = baseKey(item, this.#naming)
+      const counter = counterOf(key, base, rules)
+      if (versioned(base, counter, rules) === key) return counter
     }
+    if (this.#ctx.options.onCollision !== 'rename') return 1
     for (let counter = 1; ; counter++) {
       this.#ctx.checkpoint()
       const keys = nameGroup(group, counter, this.#naming)
@@ -306,6 +333,14 @@ class Work {
     }
   }
 
+  /** Where a photo is that needs nothing more. */
+  async #storedKey(item: Item): Promise<Key | undefined> {
+    if (!item.done || item.sidecar) return undefined
+    if (item.member.stored) item.digest ??= this.#ctx.ledger.digest(this.#batch.folder.ledgerPath, item.member.name)
+    const { digest } = item
+    return digest && (await this.#ctx.catalog.known([digest])).get(digest)
+  }
+
   /** Acts on the answers of the catalog; returns what may be stored now. */
   async #settle(wants: readonly Want[], answers: readonly ClaimAnswer[], counters: Map<Item[], number>): Promise<Want[]> {
     const granted: Want[] = []
@@ -313,6 +348,7 @@ class Work {
     for (let at = 0; at < wants.length; at++) {
       const want = wants[at] as Want
       const answer = answers[at] as ClaimAnswer
+      want.item.waits = answer.answer === 'held'
       switch (answer.answer) {
         case 'granted':
           granted.push(want)
@@ -325,7 +361,6 @@ class Work {
           takenGroups.add(want.item.group)
           break
         case 'held':
-          want.item.waits = true
           break
       }
     }
@@ -367,13 +402,17 @@ class Work {
     for (const group of new Set(released.filter(({ result }) => result === 'taken').map(({ want }) => want.item.group))) {
       await this.#collided(group, counters)
     }
-    for (const { want, error } of released) if (error !== undefined) await this.#fail(want.item, error)
+    for (const { want, error } of released) {
+      if (error === undefined) continue
+      // with another content it may want another name, and be known: it goes through the next round
+      await this.#startOver(want.item, error).catch((last: unknown) => this.#fail(want.item, last))
+    }
   }
 
   #storeOne(want: Want): Stored | Promise<Stored> {
     const { item, claim } = want
     try {
-      if (!item.staged) this.#ctx.spend(item.file.stamp.bytes)
+      this.#spend(item)
       if (storeHeld(item, claim.key, this.#ctx)) return { want, result: 'stored' }
     } catch (error) {
       return this.#notStored(want, error)
