@@ -93,6 +93,8 @@ export const exitCodes = {
   nothingToDo: 9,
   limit: 10,
   lockHeld: 11,
+  /** Of SIGINT; a run that hears another signal says so itself. */
+  interrupted: 130,
   bug: 70,
 } as const
 
@@ -103,7 +105,7 @@ export function exitCodeOf(error: unknown): number {
     case 'config':
     case 'no-such-path':
     case 'no-destination':
-    case 'key-invalid':
+    case 'state-newer':
       return exitCodes.usage
     case 'destination-missing':
     case 'destination-refused':
@@ -117,6 +119,8 @@ export function exitCodeOf(error: unknown): number {
       return exitCodes.limit
     case 'lock-held':
       return exitCodes.lockHeld
+    case 'interrupted':
+      return exitCodes.interrupted
     case 'bug':
       return exitCodes.bug
     default:

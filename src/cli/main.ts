@@ -7,9 +7,6 @@ import { dispatch } from './commands.ts'
 import { writeCrashReport } from './crash-report.ts'
 import { parse } from './program.ts'
 
-/** Ctrl-C outside of a run, which tells its signals apart itself. */
-const exitCodeOfSigint = 130
-
 interface Run {
   readonly argv: readonly string[]
   readonly io: Io
@@ -49,7 +46,7 @@ function hangupCode(run: Run): number {
 export function reportError(error: unknown, { argv, io, config }: Run): number {
   const say = (text: string): void => void io.stderr.write(`${text}\n`)
   const clean = (text: string): string => printable(redact(text, io.env))
-  if (error instanceof LuminaError && error.code === 'interrupted') return exitCodeOfSigint
+  if (error instanceof LuminaError && error.code === 'interrupted') return exitCodeOf(error)
   if (error instanceof LuminaError && error.code !== 'bug') {
     say(`lumina: ${clean(error.message)}`)
     if (error.hint !== undefined) say(`  ${clean(error.hint)}`)

@@ -44,7 +44,7 @@ export async function conduct({ config, io, reporter, tasks, place, placeBit, op
     ...(config.maxDuration === undefined ? {} : { maxDurationMs: config.maxDuration }),
   })
   const signals = listenForSignals((signal) => {
-    if (!config.quiet) io.stderr.write(`\n${signal}: finishing what is on the wire; once more ends it now.\n`)
+    emit({ event: 'notice', code: 'stopping', message: `${signal}: what is on the wire comes to its end; once more ends it now.` })
     run.stop('interrupted')
   })
   const onHangup = (): void => run.stop('interrupted')

@@ -2,6 +2,12 @@
 const exitCodeOf = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 export type StopSignal = keyof typeof exitCodeOf
 
+/**
+ * One Ctrl-C reaches a process twice when a runner between it and the terminal passes it on (npm under bash, 0 to 3 ms apart): a person
+ * takes longer for the second.
+ */
+const oneSignalMs = 250
+
 export interface Signals {
   /** The first signal that came. */
   received(): StopSignal | undefined
@@ -16,14 +22,16 @@ export interface Signals {
  */
 export function listenForSignals(onFirst: (signal: StopSignal) => void): Signals {
   let received: StopSignal | undefined
+  let receivedMs = 0
   const names = Object.keys(exitCodeOf) as StopSignal[]
   const listeners = names.map((signal) => ({ signal, listener: () => heard(signal) }))
   const close = (): void => {
     for (const { signal, listener } of listeners) process.removeListener(signal, listener)
   }
   function heard(signal: StopSignal): void {
-    if (received !== undefined) return endBy(signal)
+    if (received !== undefined) return performance.now() - receivedMs < oneSignalMs ? undefined : endBy(signal)
     received = signal
+    receivedMs = performance.now()
     onFirst(signal)
   }
   function endBy(signal: StopSignal): void {

@@ -23,13 +23,14 @@ import type { SummaryEvent } from '../events.ts'
 import { sumOf } from '../pipeline/batch.ts'
 import type { RunResult } from '../pipeline/run.ts'
 import type { Sources } from '../pipeline/sources.ts'
-import type { Io } from '../report/io.ts'
+import { exitCodeOfHangup, type Io } from '../report/io.ts'
 import type { PacedReporter } from '../report/ndjson.ts'
 import { reporterFor } from '../report/reporter.ts'
 import { Ledger } from '../state/ledger.ts'
 import { aside } from './aside.ts'
 import { conduct, endStuckProcess, type Conducted } from './conduct.ts'
 import { destinationOf } from './destination-of.ts'
+import { leftovers, sweep } from './doctor/temps.ts'
 import { fillCatalog } from './index-library.ts'
 import { checkStateDir, holderOf, lanesFor, lockRun, openSources, pipelineOptions, refuseSourceInLibrary } from './session.ts'
 import { verifyLine } from './verify-line.ts'
@@ -66,6 +67,7 @@ async function realRun(asked: Upload): Promise<number> {
       const reporter = reporterFor(config, io)
       if (ledger.setAside !== undefined) notice(reporter, 'ledger-rebuilt', `The ledger was damaged; it is set aside as ${ledger.setAside}.`)
       await heal(place, asked, reporter)
+      sweepOld(target, io)
       clearTemps(place, new Set(ledger.transfers(target.url).map(({ token }) => String(token['temp']))))
       return await recordedRun(asked, place, ledger, reporter)
     } finally {
@@ -75,6 +77,13 @@ async function realRun(asked: Upload): Promise<number> {
     lock.release()
     ledger.close()
   }
+}
+
+/** What a run left half this long ago, nobody comes back for. */
+const oldTempMs = 7 * 24 * 60 * 60 * 1000
+
+function sweepOld(target: Target, io: Io): void {
+  sweep(leftovers(target.root).filter(({ held, touchedMs }) => !held && io.now() - touchedMs > oldTempMs))
 }
 
 /** Fills a catalog that was damaged or lost from the objects themselves, so that nothing is sent again. */
@@ -102,7 +111,7 @@ async function recordedRun(asked: Upload, place: Place, ledger: Ledger, reporter
   const run = ledger.beginRun('upload', sources.roots.join(' '), target.url, io.now())
   try {
     const { exitCode, result, summary } = await reported(asked, place, placeBit, reporter)
-    ledger.endRun(run, exitCode, summary, result.failures, io.now())
+    ledger.endRun(run, io.hangup.aborted ? exitCodeOfHangup : exitCode, summary, result.failures, io.now())
     if (result.stuck) endStuckProcess(result.signals)
     return exitCode
   } catch (error) {

@@ -143,6 +143,8 @@ export function sumOf(counts: Partial<Record<string, number>>): number {
 export interface Report {
   tally: Tally
   events: LuminaEvent[]
+  /** Bytes that `SharedState.sentBytes` counted for what is reported here. */
+  sentBytes?: number
 }
 
 export interface Scanned extends Report {

@@ -25,6 +25,8 @@ export interface Item {
   staged: ResumeToken | undefined
   /** Another transfer had claimed its content when it was last asked. */
   waits: boolean
+  /** How much of it the destination has taken. */
+  sentBytes: number
   /** Its bytes are taken off what the run may send. */
   spent: boolean
   /** How often it has changed under a look. */
@@ -60,6 +62,7 @@ function newItem(batch: Batch, member: Member, group: Item[]): Item {
     sidecar: false,
     staged: undefined,
     waits: false,
+    sentBytes: 0,
     spent: false,
     changes: 0,
     call: undefined,

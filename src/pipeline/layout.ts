@@ -98,6 +98,18 @@ function formatDate(taken: TakenAt, format: string): string {
   return format.replace(/yyyy|yy|MM|dd|HH|mm|ss/g, (part) => (dateParts[part] as (taken: TakenAt) => string)(taken))
 }
 
+/** The wall clock of this machine at `date`. */
+export function takenFrom(date: Date): TakenAt {
+  return {
+    year: date.getFullYear(),
+    month: date.getMonth() + 1,
+    day: date.getDate(),
+    hour: date.getHours(),
+    minute: date.getMinutes(),
+    second: date.getSeconds(),
+  }
+}
+
 function pad(value: number, digits = 2): string {
   return String(value).padStart(digits, '0')
 }

@@ -1,7 +1,7 @@
 import type { Key, KeyRules } from '../client/destination.ts'
 import type { Item } from './item.ts'
 import { encodeSegment, keyFrom, splitExt, versioned } from './keys.ts'
-import { uuidOf, type Layout, type TakenAt } from './layout.ts'
+import { takenFrom, uuidOf, type Layout, type TakenAt } from './layout.ts'
 
 export interface Naming {
   layout: Layout
@@ -97,7 +97,7 @@ export function counterOf(key: Key, base: Key, rules: KeyRules): number {
 /** The group's date: pairs and sidecars lie in one folder, whichever of them tells it. */
 export function takenOf(item: Item): TakenAt {
   const told = item.group.find(({ sidecar, taken }) => !sidecar && taken)?.taken ?? item.group.find(({ taken }) => taken)?.taken
-  return told ?? fromMtime(leadOf(item).file.stamp.mtimeUs / 1000)
+  return told ?? takenFrom(new Date(leadOf(item).file.stamp.mtimeUs / 1000))
 }
 
 export function isDatedByMtime(item: Item): boolean {
@@ -110,16 +110,4 @@ function cameraOf(item: Item): string {
 
 function leadOf(item: Item): Item {
   return item.group.find(({ sidecar }) => !sidecar) ?? item
-}
-
-function fromMtime(ms: number): TakenAt {
-  const date = new Date(ms)
-  return {
-    year: date.getFullYear(),
-    month: date.getMonth() + 1,
-    day: date.getDate(),
-    hour: date.getHours(),
-    minute: date.getMinutes(),
-    second: date.getSeconds(),
-  }
 }

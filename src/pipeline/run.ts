@@ -69,6 +69,7 @@ export class Run {
   #error: LuminaError | undefined
   #retries = 0
   #current: string | undefined
+  #reportedSentBytes = 0
   #stuck = false
   #graceTimer: NodeJS.Timeout | undefined
 
@@ -117,8 +118,8 @@ export class Run {
       uploadedBytes,
       skipped: sumOf(skipped) + sumOf(notStored),
       failed,
-      inFlightBytes: this.#parts.shared.sentBytes.reduce((total, bytes) => total + bytes, 0),
-      walked: this.#sourcesDone && this.#folders.length === 0 && this.#pinned.every((tasks) => tasks.length === 0),
+      inFlightBytes: Math.max(0, this.#parts.shared.sentBytes.reduce((total, bytes) => total + bytes, 0) - this.#reportedSentBytes),
+      walked: this.#sourcesDone && !this.#isScanning() && this.#folders.length === 0 && this.#pinned.every((tasks) => tasks.length === 0),
       ...(this.#current === undefined ? {} : { current: this.#current }),
       retries: this.#retries,
       seconds: this.#seconds(),
@@ -259,12 +260,18 @@ export class Run {
     this.#pump()
   }
 
-  #take({ tally, events }: Report): void {
+  #take({ tally, events, sentBytes = 0 }: Report): void {
     addTally(this.#tally, tally)
+    this.#reportedSentBytes += sentBytes
     for (const event of events) {
       if (event.event === 'failed' && this.#failures.length < keptFailures) this.#failures.push(event)
       this.#parts.emit(event)
     }
+  }
+
+  #isScanning(): boolean {
+    for (const { batch } of this.#jobs) if (!batch) return true
+    return false
   }
 
   #waitingFiles(): number {

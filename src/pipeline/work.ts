@@ -77,7 +77,8 @@ class Work {
     if (!this.#ctx.options.dryRun) this.#ctx.remember({ path: this.#batch.folder.ledgerPath, files: this.#remember })
     this.#arena.clear()
     const { tally, events } = this.#outcomes
-    return { tally, events, ...(fatal ? { fatal } : {}) }
+    const sentBytes = this.#items.reduce((sum, item) => sum + item.sentBytes, 0)
+    return { tally, events, sentBytes, ...(fatal ? { fatal } : {}) }
   }
 
   async #stages(): Promise<void> {

@@ -26,6 +26,8 @@ const entryFile = import.meta.url.endsWith('.ts') ? './entry.ts' : './lane.js'
 export function startLane(settings: LaneSettings, emit: Emit): LaneClient {
   const worker = new Worker(new URL(entryFile, import.meta.url), {
     workerData: settings,
+    // Node 22 calls node:sqlite experimental, in each thread anew
+    execArgv: ['--disable-warning=ExperimentalWarning'],
     resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
   })
   return clientOf(worker, emit)

@@ -106,7 +106,6 @@ export class Lane {
       return await tasks[this.#parts.options.task](batch, arena, this.#work)
     } finally {
       this.#arenas.push(arena)
-      this.#parts.shared.sentBytes[this.#parts.index] = 0
     }
   }
 
@@ -132,12 +131,14 @@ export class Lane {
 
   #call(item: Item): CallContext {
     const { shared, signal, emit, index } = this.#parts
-    const { path, stamp } = item.file
+    const { path } = item.file
     return {
       signal,
       checkpoint: () => checkpoint(shared),
       progress(sentBytes) {
-        shared.sentBytes[index] = sentBytes === stamp.bytes ? 0 : sentBytes
+        // a transfer that goes on from an earlier offset takes some of it back
+        shared.sentBytes[index] = (shared.sentBytes[index] ?? 0) + sentBytes - item.sentBytes
+        item.sentBytes = sentBytes
       },
       retrying(attempt, delayMs, error) {
         const { code, message } = reportOf(error)

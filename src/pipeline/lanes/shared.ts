@@ -7,7 +7,7 @@ import { LuminaError } from '../../errors.ts'
 export interface SharedState {
   /** One cell: go on, or why to stop at the next checkpoint. */
   readonly stop: Int32Array
-  /** Per lane, how much of its transfers under way is sent. */
+  /** Per lane, all bytes that it has sent so far: what a batch sent is taken off when the batch is reported. */
   readonly sentBytes: Float64Array
   /** Bytes that may still be sent; below 0 there is no limit. */
   readonly allowance: BigInt64Array
