@@ -120,15 +120,12 @@ describe('the catalog', () => {
 function overwritePagesOf(path: string, table: string): void {
   const db = new DatabaseSync(path)
   const roots = new Set(db.prepare('SELECT rootpage FROM sqlite_schema').all().map(({ rootpage }) => Number(rootpage)))
-  let pages: number[]
-  try {
-    pages = db.prepare('SELECT pageno FROM dbstat WHERE name=?').all(table).map(({ pageno }) => Number(pageno))
-  } catch {
-    pages = Array.from({ length: Number(db.prepare('PRAGMA page_count').get()?.['page_count']) }, (_, at) => at + 1)
-  }
+  const names = db.prepare('SELECT name FROM sqlite_schema WHERE tbl_name=?').all(table).map(({ name }) => String(name))
+  const pagesOf = db.prepare('SELECT pageno FROM dbstat WHERE name=?')
+  const pages = names.flatMap((name) => pagesOf.all(name).map(({ pageno }) => Number(pageno)))
+  const pageBytes = Number(db.prepare('PRAGMA page_size').get()?.['page_size'])
   db.close()
   const content = readFileSync(path)
-  const pageBytes = 4096
   for (const page of pages.filter((each) => each > 1 && !roots.has(each))) {
     noise(page, pageBytes).copy(content, (page - 1) * pageBytes)
   }
