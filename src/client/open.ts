@@ -162,7 +162,15 @@ export function openDry(place: Place, lane: number): { destination: Destination;
 }
 
 function readOnlyCatalog(place: Place): Catalog {
-  return sqliteCatalog({ path: catalogPath(place), id: place.catalogId, holder: place.holder, readOnly: true })
+  return sqliteCatalog({ path: readOnlyPath(catalogPath(place)), id: place.catalogId, holder: place.holder, readOnly: true })
+}
+
+/**
+ * A catalog that nobody writes to is opened as one that cannot change: else SQLite makes files beside it, which leaves traces, and
+ * fails where the disk is read-only. https://sqlite.org/wal.html#read_only_databases
+ */
+function readOnlyPath(path: string): string {
+  return existsSync(`${path}-wal`) ? path : `${pathToFileURL(path).href}?immutable=1`
 }
 
 /** A catalog that is not whole any more, or not there any more, although its library is. */
