@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 
 import ignore, { type Ignore } from 'ignore'
 import picomatch from 'picomatch'
@@ -53,8 +53,11 @@ export const ignoreFileName = '.luminaignore'
 
 /** The patterns that hold inside `folder`, with its own `.luminaignore` if it has one. */
 export function withIgnoreFile(folder: string, dir: string, inherited: readonly IgnoreFile[]): readonly IgnoreFile[] {
+  const path = osPath(`${folder}/${ignoreFileName}`)
   try {
-    return [...inherited, { dir, lines: readFileSync(osPath(`${folder}/${ignoreFileName}`), 'utf8') }]
+    // a FIFO of that name would hold the walk for ever
+    if (!statSync(path).isFile()) return inherited
+    return [...inherited, { dir, lines: readFileSync(path, 'utf8') }]
   } catch (error) {
     // one that can't be read excludes nothing: the careful side, since excluded files are not stored
     if (systemCode(error) === undefined) throw error

@@ -11,6 +11,7 @@ import { ignoreFileName, isLitter, withIgnoreFile, type Filters } from './filter
 import type { PipelineOptions } from './options.ts'
 import { Outcomes, unknownKind, type Found } from './outcomes.ts'
 import { sameStamp, sourceFailure, stampOf } from './source.ts'
+import { slashed } from './sources.ts'
 import type { Spool } from './spool.ts'
 
 /** A batch is what a lane reads, asks the catalog for and records at once: large enough to share a transaction, small enough to share out. */
@@ -95,15 +96,17 @@ class Scan {
 
   #walk(): void {
     const task = this.#task
-    const seen = this.#remembered()
     const entries = this.#entries()
+    // of a folder that is too large for memory, so is what is remembered
+    const oneByOne = task.only !== undefined || task.after !== undefined || this.#rest !== undefined
+    const seen = oneByOne ? [] : this.#remembered()
     let at = 0
     for (const entry of entries) {
       const { name } = entry
       const type = typeOf(entry)
       if (type === 'folder') this.#folder(name)
-      else if (type === undefined || this.#wantsName(name, false)) {
-        if (task.only || task.after !== undefined || this.#rest) {
+      else if (type === undefined || type === 'link' || this.#wantsName(name, false)) {
+        if (oneByOne) {
           this.#visit(name, type, this.#ctx.ledger.file(this.#ledgerPath, name))
           continue
         }
@@ -115,7 +118,6 @@ class Scan {
 
   /** In the order of the walk, which is not the order of bytes for names beyond the BMP. */
   #remembered(): Seen[] {
-    if (this.#task.only || this.#task.after !== undefined) return []
     const seen = this.#ctx.ledger.folder(this.#ledgerPath)
     for (let at = 1; at < seen.length; at++) {
       if ((seen[at] as Seen).name < (seen[at - 1] as Seen).name) return seen.toSorted(byName)
@@ -152,8 +154,9 @@ class Scan {
     if (after === '' && names.length > 0) this.#ignores = withIgnoreFile(path, dir, this.#ignores)
     const cut = names.length < pageNames ? names.length : lastStemStart(names)
     const last = names[cut - 1]
-    if (cut < names.length && last !== undefined) this.#rest = { ...this.#task, ignores: this.#ignores, above: this.#above, after: last }
-    return names.slice(0, cut).map((name) => ({ name, type: undefined }))
+    if (names.length === pageNames && last !== undefined) this.#rest = { ...this.#task, ignores: this.#ignores, above: this.#above, after: last }
+    const entries = names.slice(0, cut).map((name) => ({ name, type: undefined }))
+    return entries.toSorted(byName)
   }
 
   #folder(name: string): void {
@@ -180,8 +183,8 @@ class Scan {
         if (!this.#task.only) this.#folder(name)
         return
       }
+      if (stats.isSymbolicLink()) return this.#link(name, path, seen)
       if (type === undefined && !this.#wantsName(name, false)) return
-      if (stats.isSymbolicLink()) return this.#link(name, path)
       this.#file(name, path, stats, seen)
     } catch (error) {
       if (systemCode(error) === undefined) throw error
@@ -189,19 +192,21 @@ class Scan {
     }
   }
 
-  #link(name: string, path: string): void {
-    if (!this.#ctx.options.followSymlinks) {
-      this.#outcomes.skipped({ path, name, bytes: 0, kind: 'inode/symlink' }, 'symlink')
+  /** A link that somebody names is meant, unlike one that is found. */
+  #link(name: string, path: string, seen: Seen | undefined): void {
+    const wanted = this.#wantsName(name, false)
+    if (!this.#ctx.options.followSymlinks && !this.#task.only) {
+      if (wanted) this.#outcomes.skipped({ path, name, bytes: 0, kind: 'inode/symlink' }, 'symlink')
       return
     }
     const stats = statSync(osPath(path))
     if (stats.isDirectory()) {
-      const target = realpathSync(path)
-      if (this.#ctx.options.filters.skipFolders.includes(target)) return
+      const target = slashed(nameOf(realpathSync.native(osPath(path), 'buffer')))
+      if (this.#task.only || this.#ctx.options.filters.skipFolders.includes(target) || !this.#wantsName(name, true)) return
       this.#folders.push({ path: target, dir: this.#below(name), ignores: this.#ignores, above: this.#above })
       return
     }
-    this.#file(name, path, stats, undefined)
+    if (wanted) this.#file(name, path, stats, seen)
   }
 
   #file(name: string, path: string, stats: Stats, seen: Seen | undefined): void {

@@ -12,6 +12,7 @@ import { Lane } from '../../src/pipeline/lanes/lane.ts'
 import { createShared, type SharedState } from '../../src/pipeline/lanes/shared.ts'
 import type { FilterOptions, PipelineOptions } from '../../src/pipeline/options.ts'
 import { Run, type RunParts, type RunResult } from '../../src/pipeline/run.ts'
+import type { Spooling } from '../../src/pipeline/scan.ts'
 import { Ledger } from '../../src/state/ledger.ts'
 import { content } from '../contract/sources.ts'
 
@@ -67,6 +68,7 @@ export interface RunOptions {
   /** What lies around each lane, which has its number. */
   lane?: (client: LaneClient, index: number) => LaneClient
   maxTransferBytes?: number
+  spooling?: Spooling
   parts?: Partial<RunParts>
   /** Hears each event as it comes. */
   emit?: (event: LuminaEvent) => void
@@ -142,6 +144,7 @@ export class World {
         shared,
         emit,
         signal: stopping.signal,
+        ...(asked.spooling && { spooling: asked.spooling }),
       })
       const client: LaneClient = {
         scan: async (tasks) => lane.scan(tasks),
