@@ -72,6 +72,7 @@ const endsTheRun: ReadonlySet<ErrorCode> = new Set([
   'destination-full',
   'destination-read-only',
   'destination-unreachable',
+  'state-corrupt',
   'state-newer',
   'interrupted',
   'limit',

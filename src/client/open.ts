@@ -210,6 +210,11 @@ export function healCatalog(place: Place): { health: CatalogHealth; setAside?: s
   }
 }
 
+/** Puts a catalog out of the way whose damage showed itself in the middle of a run: the next run makes it again. */
+export function putCatalogAside(place: Place): string {
+  return setCatalogAside(catalogPath(place))
+}
+
 /** An epoch that no earlier catalog of this library can have had: they count from 1. */
 function startEpoch(place: Place): void {
   const catalog = openCatalog(place)

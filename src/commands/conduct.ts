@@ -1,5 +1,6 @@
-import type { Place } from '../client/open.ts'
+import { putCatalogAside, type Place } from '../client/open.ts'
 import type { Config } from '../config.ts'
+import { LuminaError } from '../errors.ts'
 import type { LuminaEvent } from '../events.ts'
 import type { FolderTask } from '../pipeline/batch.ts'
 import { startLane } from '../pipeline/lanes/client.ts'
@@ -50,10 +51,25 @@ export async function conduct({ config, io, reporter, tasks, place, placeBit, op
   const onHangup = (): void => run.stop('interrupted')
   io.hangup.addEventListener('abort', onHangup, { once: true })
   try {
-    return { ...(await run.run()), signals }
+    const result = await run.run()
+    if (result.error?.code === 'state-corrupt' && fills(options)) result.error = setAside(place, result.error)
+    return { ...result, signals }
   } finally {
     io.hangup.removeEventListener('abort', onHangup)
   }
+}
+
+/** Whether a run may change the library. */
+function fills({ task, dryRun }: PipelineOptions): boolean {
+  return task !== 'verify' && !dryRun
+}
+
+function setAside(place: Place, cause: LuminaError): LuminaError {
+  const path = putCatalogAside(place)
+  return new LuminaError('state-corrupt', `The catalog of the library was found damaged, and is set aside as ${path}.`, {
+    cause,
+    hint: 'Run the same command again: the catalog is made again from the stored files, and nothing is sent twice.',
+  })
 }
 
 /** The end of a process whose lanes are blocked for good: only a signal ends their threads. */

@@ -93,15 +93,31 @@ describe('the catalog', () => {
     },
   )
 
-  test('damage that is only met in mid-run ends in a clear line or a rebuilt catalog, and the next run is whole', async () => {
+  test('damage that only shows itself in mid-run ends the run with one clear line; the next makes it again and sends nothing twice', async () => {
     const scene = await storedScene()
     rmSync(scene.state, { recursive: true })
     harm(join(scene.library, '.lumina'), 'catalog.db', (path) => overwritePagesOf(path, 'object'))
-    await scene.upload()
-    const again = await scene.upload()
-    expect(again.code).toBe(0)
-    expect(again.summary.uploaded).toBe(0)
+
+    const verdict = await scene.verify()
+    expect(verdict.code).toBe(1)
+    expect(verdict.stderr).toMatch(/lumina: The catalog of the library is damaged\.\n {2}.*lumina index/)
+    const dry = await scene.upload(['--dry-run'])
+    expect(dry.stderr).toContain('The catalog of the library is damaged.')
+
+    const met = await scene.upload()
+    expect(met.code).toBe(1)
+    expect(met.summary).toMatchObject({ uploaded: 0, ended: 'error' })
+    expect(met.stderr).toMatch(/lumina: The catalog of the library was found damaged, and is set aside as .*\n {2}Run the same command again/)
     expect(digestsIn(scene.library).size).toBe(files)
+    await expectRebuilt(scene, /catalog of the library is missing/)
+  })
+
+  test('an index run that meets the damage sets it aside too', async () => {
+    const scene = await storedScene()
+    harm(join(scene.library, '.lumina'), 'catalog.db', (path) => overwritePagesOf(path, 'object'))
+    const met = await scene.run(['index', scene.library])
+    expect(met.stderr).toContain('set aside')
+    expect((await scene.run(['index', scene.library])).code).toBe(0)
     expect((await scene.verify()).code).toBe(0)
   })
 

@@ -1,4 +1,5 @@
-import { Sqlite } from '../../state/sqlite.ts'
+import { LuminaError } from '../../errors.ts'
+import { isDamage, Sqlite } from '../../state/sqlite.ts'
 import type { Catalog } from '../destination.ts'
 import { CatalogRows, type Change, type Claimant, leaseMs, migrations } from './rows.ts'
 
@@ -21,7 +22,10 @@ export interface SqliteCatalog extends Catalog {
   startEpoch(epoch: number): void
 }
 
-/** A catalog in one SQLite file: for a library on a local disk, shared by the processes of one machine. */
+/**
+ * A catalog in one SQLite file: for a library on a local disk, shared by the processes of one machine. Opening it, and freeing what
+ * is its own, throw SQLite's own errors; later calls tell of damage as `state-corrupt`.
+ */
 export function sqliteCatalog(options: SqliteCatalogOptions): SqliteCatalog {
   const { holder } = options
   const now = options.nowMs ?? Date.now
@@ -34,41 +38,42 @@ export function sqliteCatalog(options: SqliteCatalogOptions): SqliteCatalog {
   }
   const rows = new CatalogRows(sqlite)
   const make = (change: Change): void => sqlite.transaction(() => rows.apply(change))
+  const makeTold = (change: Change): void => told(() => make(change))
 
   return {
     async identity() {
       return { id: options.id, epoch: rows.epoch() }
     },
     async known(digests) {
-      return rows.known(digests)
+      return told(() => rows.known(digests))
     },
     async located(digests) {
-      return rows.located(digests)
+      return told(() => rows.located(digests))
     },
     async resembling(probes) {
-      return probes.map((probe) => rows.resembling(probe))
+      return told(() => probes.map((probe) => rows.resembling(probe)))
     },
     async claim(wants) {
       const nowMs = now()
-      return sqlite.transaction(() => wants.map((want) => rows.claim(want, options, nowMs, () => undefined)))
+      return told(() => sqlite.transaction(() => wants.map((want) => rows.claim(want, options, nowMs, () => undefined))))
     },
     async renew() {
-      make({ change: 'renew', holder, untilMs: now() + leaseMs })
+      makeTold({ change: 'renew', holder, untilMs: now() + leaseMs })
     },
     async release(claims) {
-      make({ change: 'release', holder, claims })
+      makeTold({ change: 'release', holder, claims })
     },
     async record(entries) {
       // only this must outlive a power cut: a lost claim costs nothing, a lost record would be an upload acknowledged for nothing
       sqlite.db.exec('PRAGMA synchronous=FULL')
       try {
-        make({ change: 'record', holder, entries })
+        makeTold({ change: 'record', holder, entries })
       } finally {
         sqlite.db.exec('PRAGMA synchronous=NORMAL')
       }
     },
     async forget(keys) {
-      if (keys.length > 0) make({ change: 'forget', keys })
+      if (keys.length > 0) makeTold({ change: 'forget', keys })
     },
     async *entries() {
       for (let page = rows.page(''); page.length > 0; page = rows.page(page.at(-1)?.key ?? '')) yield* page
@@ -77,10 +82,25 @@ export function sqliteCatalog(options: SqliteCatalogOptions): SqliteCatalog {
       sqlite.close()
     },
     releaseOwn() {
+      // read by every run, outside of its lanes
+      rows.epoch()
       make({ change: 'free', holder })
     },
     startEpoch(epoch) {
       make({ change: 'epoch', epoch })
     },
+  }
+}
+
+/** Damage in the middle of a file shows itself only when that page is read. */
+function told<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    throw new LuminaError('state-corrupt', 'The catalog of the library is damaged.', {
+      cause: error,
+      hint: 'It is made again from the stored files by: lumina index <library>',
+    })
   }
 }
