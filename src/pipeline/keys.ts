@@ -43,6 +43,12 @@ function percent(character: string): string {
   return [...bytesOf(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
 }
 
+/** A key whose last segment has outgrown the limit, cut as `encodeSegment` cuts. */
+export function fitted(key: Key, rules: KeyRules): Key {
+  const start = key.lastIndexOf('/') + 1
+  return key.slice(0, start) + shorten(key.slice(start), rules.maxSegmentBytes)
+}
+
 /** Cuts the stem, keeps the extension, and lets twelve digits of the name's digest keep two long names apart. */
 function shorten(segment: string, maxBytes: number): string {
   if (Buffer.byteLength(segment) <= maxBytes) return segment

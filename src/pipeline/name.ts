@@ -1,6 +1,6 @@
 import type { Key, KeyRules } from '../client/destination.ts'
 import type { Item } from './item.ts'
-import { encodeSegment, keyFrom, splitExt, versioned } from './keys.ts'
+import { encodeSegment, fitted, keyFrom, splitExt, versioned } from './keys.ts'
 import { takenFrom, uuidOf, type Layout, type TakenAt } from './layout.ts'
 
 export interface Naming {
@@ -30,7 +30,7 @@ export function nameGroup(group: readonly Item[], counter: number, naming: Namin
     keys.set(item, own)
   }
   for (const item of group) if (!item.sidecar) give(item, versioned(baseKey(item, naming), counter, naming.rules))
-  for (const item of group) if (item.sidecar) give(item, sidecarKey(item, counter, keys, naming))
+  for (const item of group) if (item.sidecar) give(item, fitted(sidecarKey(item, counter, keys, naming), naming.rules))
   return keys
 }
 
