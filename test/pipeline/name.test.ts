@@ -75,24 +75,20 @@ describe('nameGroup', () => {
 
   it('never gives one key to two of a group, and none that is too long', () => {
     const name = fc.constantFrom(
-      ...[
-        'IMG_1.jpg',
-        'IMG_1.JPG',
-        'IMG_1-edited.jpg',
-        'IMG_E0001.jpg',
-        'IMG_1.CR2',
-        'IMG_1',
-        'IMG_1.xmp',
-        'img_1.xmp',
-        'IMG_1.XMP',
-      ],
-      ...[
-        'IMG_1.jpg.xmp',
-        `${':'.repeat(120)}.jpg`,
-        `${':'.repeat(120)}.jpg.xmp`,
-        `${':'.repeat(120)}.xmp`,
-        'SND_1.wav',
-      ],
+      'IMG_1.jpg',
+      'IMG_1.JPG',
+      'IMG_1-edited.jpg',
+      'IMG_E0001.jpg',
+      'IMG_1.CR2',
+      'IMG_1',
+      'IMG_1.xmp',
+      'img_1.xmp',
+      'IMG_1.XMP',
+      'IMG_1.jpg.xmp',
+      `${':'.repeat(120)}.jpg`,
+      `${':'.repeat(120)}.jpg.xmp`,
+      `${':'.repeat(120)}.xmp`,
+      'SND_1.wav',
     )
     const layout = fc.constantFrom(
       '{dir}/{name}{ext}',
