@@ -200,7 +200,7 @@ export function healCatalog(place: Place): { health: CatalogHealth; setAside?: s
   try {
     const catalog = openCatalog(place)
     catalog.releaseOwn()
-    catalog.close()
+    void catalog.close()
     return { health: 'whole' }
   } catch (error) {
     if (!isDamage(error)) throw error
@@ -219,7 +219,7 @@ export function putCatalogAside(place: Place): string {
 function startEpoch(place: Place): void {
   const catalog = openCatalog(place)
   catalog.startEpoch(Date.now())
-  catalog.close()
+  void catalog.close()
 }
 
 function catalogPath(place: Place): string {

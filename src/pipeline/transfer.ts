@@ -48,14 +48,19 @@ async function begin(item: Item, key: Key, source: FileSource, ctx: TransferCont
   const resumable = ctx.destination.resumable as NonNullable<Destination['resumable']>
   const { path, stamp } = item.file
   // begun when the file was another, or half gone: nothing goes on from there
-  const outdated = ctx.ledger.transfers(ctx.url).find((transfer) => transfer.path === path)
+  const outdated = begunOf(item, ctx)
   if (outdated) {
-    await resumable.abort(outdated.token, ctx.call(item))
+    await resumable.abort(outdated, ctx.call(item))
     ctx.ledger.finish(path, ctx.url)
   }
   const token = await resumable.begin(key, source, ctx.call(item))
   if (stamp.bytes >= resumable.minBytes) ctx.ledger.begin(path, ctx.url, stamp, token, ctx.nowMs())
   return token
+}
+
+/** What an earlier run has begun of this file, whatever it was then. */
+function begunOf({ file }: Item, ctx: TransferContext): ResumeToken | undefined {
+  return ctx.ledger.transfers(ctx.url).find(({ path }) => path === file.path)?.token
 }
 
 /** Stores a content that the lane holds, if the destination can without a wait; false when `store` has to. */
@@ -91,12 +96,13 @@ export async function store(item: Item, key: Key, ctx: TransferContext): Promise
   await withSource(item.file, item.kind ?? unknownKind, digest, (source) => destination.put(key, source, call))
 }
 
-/** Lets go of staged bytes that are not needed, or keeps them for another day. */
+/** Lets go of staged bytes that are not needed, an earlier run's too, or keeps them for another day. */
 export async function unstage(item: Item, keep: boolean, ctx: TransferContext): Promise<void> {
   const { resumable } = ctx.destination
-  if (!item.staged || !resumable) return
-  if (keep && item.file.stamp.bytes >= resumable.minBytes) return
-  const token = item.staged
+  const mayResume = resumable !== undefined && item.file.stamp.bytes >= resumable.minBytes
+  if (!resumable || (keep && mayResume)) return
+  const token = item.staged ?? (mayResume ? begunOf(item, ctx) : undefined)
+  if (!token) return
   item.staged = undefined
   try {
     await resumable.abort(token, ctx.call(item))

@@ -191,7 +191,9 @@ class Work {
     const known = await this.#ctx.catalog.known(asked.map(({ digest }) => digest as string))
     for (const item of asked) {
       const key = known.get(item.digest as string)
-      if (key !== undefined) this.#alreadyThere(item, key)
+      if (key === undefined) continue
+      this.#alreadyThere(item, key)
+      await unstage(item, false, this.#ctx)
     }
   }
 

@@ -73,20 +73,23 @@ test('a file that never stops changing fails by that name, and the rest is store
   await expectHealed(scene)
 })
 
-test.skipIf(isWindows)('a file that vanishes while it is sent is stored from what was open, or fails: never half', async () => {
-  const scene = sceneWithMovie()
-  const path = join(scene.source, 'long.mov')
-  const before = readFileSync(path)
-  const run = await startMidway(scene)
-  rmSync(path)
-  const { outcomes, code } = await run.ended
-  // its last link going away changes its ctime, so it may be looked for again
-  expect(['uploaded', 'vanished']).toContain(outcomes['long.mov'])
-  expect(code).toBe(outcomes['long.mov'] === 'uploaded' ? 0 : 1)
-  expectOnlyWhole(scene, [before, jpeg(1)])
-  expect((await scene.upload()).code).toBe(0)
-  expect(tempsOf(scene)).toEqual([])
-})
+test.skipIf(isWindows)(
+  'a file that vanishes while it is sent is stored from what was open, or fails: never half',
+  async () => {
+    const scene = sceneWithMovie()
+    const path = join(scene.source, 'long.mov')
+    const before = readFileSync(path)
+    const run = await startMidway(scene)
+    rmSync(path)
+    const { outcomes, code } = await run.ended
+    // its last link going away changes its ctime, so it may be looked for again
+    expect(['uploaded', 'vanished']).toContain(outcomes['long.mov'])
+    expect(code).toBe(outcomes['long.mov'] === 'uploaded' ? 0 : 1)
+    expectOnlyWhole(scene, [before, jpeg(1)])
+    expect((await scene.upload()).code).toBe(0)
+    expect(tempsOf(scene)).toEqual([])
+  },
+)
 
 test.skipIf(isWindows)('files that vanish between the walk and their turn fail by that name', async () => {
   const scene = sceneWithMovie()
@@ -105,17 +108,20 @@ test.skipIf(isWindows)('files that vanish between the walk and their turn fail b
 const asUser = isRoot ? ['setpriv', '--bounding-set', '-dac_override,-dac_read_search'] : []
 const cannotDrop = isRoot && spawnSync('setpriv', ['--version']).status !== 0
 
-test.skipIf(isWindows || cannotDrop)('a file that loses its permission fails by that, and is stored once it is back (needs setpriv as root)', async () => {
-  const scene = sceneWithMovie()
-  const path = join(scene.source, 'long.mov')
-  const run = await startMidway(scene, asUser)
-  // takes effect when it is opened again, since its ctime is another now
-  chmodSync(path, 0)
-  const ran: Ran = await run.ended
-  expect(ran.outcomes['long.mov']).toBe('unreadable')
-  expect(ran.stderr).toContain('Check its permissions.')
-  expect(ran.code).toBe(1)
-  expect([...digestsIn(scene.library).keys()]).toEqual(['other.jpg'])
-  chmodSync(path, 0o600)
-  await expectHealed(scene)
-})
+test.skipIf(isWindows || cannotDrop)(
+  'a file that loses its permission fails by that, and is stored once it is back (needs setpriv as root)',
+  async () => {
+    const scene = sceneWithMovie()
+    const path = join(scene.source, 'long.mov')
+    const run = await startMidway(scene, asUser)
+    // takes effect when it is opened again, since its ctime is another now
+    chmodSync(path, 0)
+    const ran: Ran = await run.ended
+    expect(ran.outcomes['long.mov']).toBe('unreadable')
+    expect(ran.stderr).toContain('Check its permissions.')
+    expect(ran.code).toBe(1)
+    expect([...digestsIn(scene.library).keys()]).toEqual(['other.jpg'])
+    chmodSync(path, 0o600)
+    await expectHealed(scene)
+  },
+)

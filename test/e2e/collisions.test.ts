@@ -83,7 +83,13 @@ describe('pairs stay pairs', () => {
     const digests = digestsIn(scene.library)
     const counters = new Map<string, Set<string>>()
     for (const seed of ['first', 'second', 'third']) {
-      const files = { CR2: cr2(seed), JPG: jpeg(seed), MOV: movie(seed, 9000), xmp: xmp(seed), 'JPG.xmp': xmp(`${seed} jpeg`) }
+      const files = {
+        CR2: cr2(seed),
+        JPG: jpeg(seed),
+        MOV: movie(seed, 9000),
+        xmp: xmp(seed),
+        'JPG.xmp': xmp(`${seed} jpeg`),
+      }
       for (const [ext, content] of Object.entries(files)) {
         const key = [...digests].find(([path, digest]) => digest === sha256(content) && path.endsWith(ext))?.[0]
         expect(key, `${seed} .${ext} is stored`).toBeDefined()
@@ -106,7 +112,12 @@ test('a layout by date: from the photo, for its sidecar too, else from the file 
   utimesSync(join(scene.source, 'a/undated.jpg'), june, june)
   const ran = await scene.upload(['--layout', '{taken:yyyy}/{taken:MM}/{name}{ext}'])
   expect(ran.code).toBe(0)
-  expect(filesIn(scene.library)).toEqual(['2019/06/undated.jpg', '2021/07/IMG_1.MOV', '2021/07/IMG_1.jpg', '2021/07/IMG_1.xmp'])
+  expect(filesIn(scene.library)).toEqual([
+    '2019/06/undated.jpg',
+    '2021/07/IMG_1.MOV',
+    '2021/07/IMG_1.jpg',
+    '2021/07/IMG_1.xmp',
+  ])
   expect(ran.summary.datedByMtime).toBe(1)
   expect(ran.stderr).toContain('1 file dated by the file system')
   expect((await scene.verify()).code).toBe(0)

@@ -107,7 +107,9 @@ describe('the catalog', () => {
     const met = await scene.upload()
     expect(met.code).toBe(1)
     expect(met.summary).toMatchObject({ uploaded: 0, ended: 'error' })
-    expect(met.stderr).toMatch(/lumina: The catalog of the library was found damaged, and is set aside as .*\n {2}Run the same command again/)
+    expect(met.stderr).toMatch(
+      /lumina: The catalog of the library was found damaged, and is set aside as .*\n {2}Run the same command again/,
+    )
     expect(digestsIn(scene.library).size).toBe(files)
     await expectRebuilt(scene, /catalog of the library is missing/)
   })
@@ -135,8 +137,16 @@ describe('the catalog', () => {
 /** Fills the pages of a table and its indexes, but not their roots, with noise. */
 function overwritePagesOf(path: string, table: string): void {
   const db = new DatabaseSync(path)
-  const roots = new Set(db.prepare('SELECT rootpage FROM sqlite_schema').all().map(({ rootpage }) => Number(rootpage)))
-  const names = db.prepare('SELECT name FROM sqlite_schema WHERE tbl_name=?').all(table).map(({ name }) => String(name))
+  const roots = new Set(
+    db
+      .prepare('SELECT rootpage FROM sqlite_schema')
+      .all()
+      .map(({ rootpage }) => Number(rootpage)),
+  )
+  const names = db
+    .prepare('SELECT name FROM sqlite_schema WHERE tbl_name=?')
+    .all(table)
+    .map(({ name }) => String(name))
   const pagesOf = db.prepare('SELECT pageno FROM dbstat WHERE name=?')
   const pages = names.flatMap((name) => pagesOf.all(name).map(({ pageno }) => Number(pageno)))
   const pageBytes = Number(db.prepare('PRAGMA page_size').get()?.['page_size'])

@@ -43,7 +43,11 @@ async function expectSameAsReal(scene: Scene, ...flags: string[]): Promise<void>
   expect(dry.code).toBe(real.code)
   const { found, uploaded, skippedBy, bytes, failed } = real.summary
   expect(dry.summary).toMatchObject({ found, uploaded, skippedBy, bytes, failed })
-  const keys = (ran: typeof real): string[] => ran.of('uploaded').map(({ path, key, digest }) => `${path} → ${key} ${digest}`).toSorted()
+  const keys = (ran: typeof real): string[] =>
+    ran
+      .of('uploaded')
+      .map(({ path, key, digest }) => `${path} → ${key} ${digest}`)
+      .toSorted()
   expect(keys(dry)).toEqual(keys(real))
 }
 

@@ -22,13 +22,23 @@ test('verify names what is missing or rotten, and the next upload stores it agai
   expect((await scene.verify(['--quick'])).code).toBe(0)
   const verdict = await scene.verify()
   expect(verdict.code).toBe(1)
-  expect(verdict.outcomes).toMatchObject({ '3.jpg': 'missing', 'long.mov': 'rotten', '4.jpg': 'rotten', '5.jpg': 'verified' })
+  expect(verdict.outcomes).toMatchObject({
+    '3.jpg': 'missing',
+    'long.mov': 'rotten',
+    '4.jpg': 'rotten',
+    '5.jpg': 'verified',
+  })
   for (const name of ['3.jpg', 'long.mov', '4.jpg']) expect(verdict.stderr).toContain(name)
   expect(verdict.stderr).toContain('NOT safe to wipe')
 
   const healed = await scene.upload()
   expect(healed.code).toBe(0)
-  expect(healed.of('uploaded').map(({ path }) => path.split('/').at(-1)).toSorted()).toEqual(['3.jpg', '4.jpg', 'long.mov'])
+  expect(
+    healed
+      .of('uploaded')
+      .map(({ path }) => path.split('/').at(-1))
+      .toSorted((a = '', b = '') => a.localeCompare(b)),
+  ).toEqual(['3.jpg', '4.jpg', 'long.mov'])
   expect(digestsIn(scene.library).get('0/3.jpg')).toBe(sha256(jpeg(3)))
   const after = await scene.verify()
   expect(after.code).toBe(0)

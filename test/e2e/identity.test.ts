@@ -16,7 +16,9 @@ async function storedScene(): Promise<Scene> {
 
 function expectUnmounted({ code, stderr }: Ran): void {
   expect(code).toBe(4)
-  expect(stderr).toMatch(/^lumina: (The library at .* is not there any more|At .* lies another library than last time)\.\n {2}Is its disk mounted\?.*--new-library\.\n$/)
+  expect(stderr).toMatch(
+    /^lumina: (The library at .* is not there any more|At .* lies another library than last time)\.\n {2}Is its disk mounted\?.*--new-library\.\n$/,
+  )
 }
 
 describe('a library that is remembered', () => {

@@ -59,7 +59,10 @@ describe.skipIf(isWindows)('a first signal', () => {
 })
 
 describe.skipIf(!hasStrace)(`with every lane blocked (${needs.strace})`, () => {
-  describe.each([['a read', 'pread64'], ['an open', 'openat']] as const)('in %s', (_what, call) => {
+  describe.each([
+    ['a read', 'pread64'],
+    ['an open', 'openat'],
+  ] as const)('in %s', (_what, call) => {
     test('the first signal still tells what was done, then ends', async () => {
       const scene = sceneWithMovie()
       const run = await startBlocked(scene, call)
@@ -130,7 +133,11 @@ async function endOfBlocked(run: Program, again = (): unknown => undefined): Pro
 function isStoodAt(path: string, pid: number): boolean {
   return readdirSync(`/proc/${pid}/task`).some((thread) => {
     const [, ...words] = textOf(`/proc/${pid}/task/${thread}/syscall`).split(' ')
-    return words.some((word) => linkOf(`/proc/${pid}/fd/${Number(word)}`) === path || stringAt(pid, Number(word), path.length + 1) === `${path}\0`)
+    return words.some(
+      (word) =>
+        linkOf(`/proc/${pid}/fd/${Number(word)}`) === path ||
+        stringAt(pid, Number(word), path.length + 1) === `${path}\0`,
+    )
   })
 }
 

@@ -55,7 +55,8 @@ function fill(scene: Scene): void {
     scene.add(`day ${at % 30}/IMG_${at}.jpg`, jpeg(at, 2000 + Math.floor(random() * 300_000)))
   }
   // a content twice: it is stored once, whenever the kills come
-  for (let at = 0; at < smallFiles; at += 10) scene.add(`copies/IMG_${at}.jpg`, readFileSync(join(scene.source, `day ${at % 30}/IMG_${at}.jpg`)))
+  for (let at = 0; at < smallFiles; at += 10)
+    scene.add(`copies/IMG_${at}.jpg`, readFileSync(join(scene.source, `day ${at % 30}/IMG_${at}.jpg`)))
   for (const [at, size] of largeFiles.entries()) scene.add(`day ${at * 7}/MVI_${at}.mov`, movie(at, size * mebibyte))
 }
 
@@ -68,8 +69,15 @@ async function atMoment(run: Program, scene: Scene, random: () => number): Promi
   // it may end before it comes so far, which the caller takes for a fault
   if (kind < 0.6) {
     const lines = 1 + Math.floor(amount * 6)
-    await until('some files', () => run.said.of('uploaded').length >= lines || midway(scene, mebibyte) || !run.running())
-  } else await until('a large file', () => midway(scene, amount * 12 * mebibyte) || run.said.of('uploaded').length >= 12 || !run.running())
+    await until(
+      'some files',
+      () => run.said.of('uploaded').length >= lines || midway(scene, mebibyte) || !run.running(),
+    )
+  } else
+    await until(
+      'a large file',
+      () => midway(scene, amount * 12 * mebibyte) || run.said.of('uploaded').length >= 12 || !run.running(),
+    )
   return after(random() * 12)
 }
 

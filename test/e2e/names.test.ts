@@ -21,7 +21,7 @@ const names = [
   'con.jpg',
   'a:b*c?.jpg',
   '100%41.jpg',
-  "quote'd \"twice\".jpg",
+  'quote\'d "twice".jpg',
   '-n.jpg',
   '~.jpg',
   'no extension',
@@ -58,7 +58,10 @@ test.skipIf(isWindows)('names of any bytes are stored, verified, and harmless to
 test.skipIf(isWindows)('a list names files by any bytes', async () => {
   const scene = createScene()
   const content = jpeg('listed')
-  const path = Buffer.concat([Buffer.from(`${scene.source}/`), process.platform === 'darwin' ? Buffer.from('x\n.jpg') : invalid])
+  const path = Buffer.concat([
+    Buffer.from(`${scene.source}/`),
+    process.platform === 'darwin' ? Buffer.from('x\n.jpg') : invalid,
+  ])
   writeFileSync(path, content)
   const ran = await scene.run(['upload', '--files-from', '-', '-0', '--to', scene.library, '--json'], { input: path })
   expect(ran.summary).toMatchObject({ found: 1, uploaded: 1 })

@@ -66,7 +66,9 @@ test.skipIf(!hasStrace)(`a rerun opens no unchanged file (${needs.strace})`, asy
   await scene.upload()
   const changed = scene.add('3/3.jpg', jpeg('changed'))
   const log = join(scene.root, 'opened')
-  const { summary } = await scene.upload([], { under: ['strace', '-f', '-qq', '-o', log, '-e', 'trace=open,openat,openat2'] })
+  const { summary } = await scene.upload([], {
+    under: ['strace', '-f', '-qq', '-o', log, '-e', 'trace=open,openat,openat2'],
+  })
   expect(summary).toMatchObject({ found: 51, uploaded: 1 })
   const opened = [...readFileSync(log, 'utf8').matchAll(/"([^"]+)"/g)].map(([, path = '']) => path)
   const files = opened.filter((path) => path.startsWith(scene.source) && /\.(jpg|txt)$/.test(path))

@@ -128,7 +128,11 @@ describe.skipIf(isWindows)('what is no photo', () => {
     scene.add('notes.txt', 'to buy: film')
     scene.add('really text.jpg', 'to buy: film')
     const ran = await scene.upload()
-    expect(ran.outcomes).toEqual({ 'one.jpg': 'uploaded', 'notes.txt': 'not-a-photo', 'really text.jpg': 'not-a-photo' })
+    expect(ran.outcomes).toEqual({
+      'one.jpg': 'uploaded',
+      'notes.txt': 'not-a-photo',
+      'really text.jpg': 'not-a-photo',
+    })
     expect(ran.summary.lyingExtensions).toBe(1)
   })
 })
@@ -141,7 +145,12 @@ describe.skipIf(isWindows)('links', () => {
     symlinkSync(scene.source, join(scene.source, 'loop'))
     symlinkSync('nowhere', join(scene.source, 'dangling.jpg'))
     const ran = await scene.upload()
-    expect(ran.outcomes).toEqual({ 'one.jpg': 'uploaded', 'link.jpg': 'symlink', loop: 'symlink', 'dangling.jpg': 'symlink' })
+    expect(ran.outcomes).toEqual({
+      'one.jpg': 'uploaded',
+      'link.jpg': 'symlink',
+      loop: 'symlink',
+      'dangling.jpg': 'symlink',
+    })
   })
 
   test('are followed with --follow-symlinks, and loops end', async () => {
@@ -188,7 +197,15 @@ describe('trees', () => {
       chmodSync(unreadable, 0)
       chmodSync(join(scene.source, 'closed'), 0)
       onTestFinished(() => chmodSync(join(scene.source, 'closed'), 0o700))
-      const user = isRoot ? ['setpriv', '--bounding-set', '-dac_override,-dac_read_search', '--inh-caps', '-dac_override,-dac_read_search'] : []
+      const user = isRoot
+        ? [
+            'setpriv',
+            '--bounding-set',
+            '-dac_override,-dac_read_search',
+            '--inh-caps',
+            '-dac_override,-dac_read_search',
+          ]
+        : []
       const ran = await scene.upload([], { under: user })
       expect(ran.outcomes).toEqual({ 'one.jpg': 'uploaded', closed: 'unreadable', 'three.jpg': 'unreadable' })
       expect(ran.code).toBe(1)
@@ -199,11 +216,22 @@ describe('trees', () => {
 })
 
 describe('--files-from', () => {
-  test.each([['lines', '\n', []], ['NUL', '\0', ['-0']]] as const)('takes names by %s from stdin', async (_name, end, flags) => {
+  test.each([
+    ['lines', '\n', []],
+    ['NUL', '\0', ['-0']],
+  ] as const)('takes names by %s from stdin', async (_name, end, flags) => {
     const scene = createScene()
-    const names = [scene.add('a/one.jpg', jpeg(1)), 'source/b/two three.jpg', './source/a/one.jpg', '', scene.add('unlisted/gone.jpg', jpeg(4)) + 'x']
+    const names = [
+      scene.add('a/one.jpg', jpeg(1)),
+      'source/b/two three.jpg',
+      './source/a/one.jpg',
+      '',
+      scene.add('unlisted/gone.jpg', jpeg(4)) + 'x',
+    ]
     scene.add('b/two three.jpg', jpeg(2))
-    const ran = await scene.run(['upload', '--files-from', '-', ...flags, '--to', scene.library, '--json'], { input: names.join(end) })
+    const ran = await scene.run(['upload', '--files-from', '-', ...flags, '--to', scene.library, '--json'], {
+      input: names.join(end),
+    })
     expect(ran.outcomes).toEqual({ 'one.jpg': 'uploaded', 'two three.jpg': 'uploaded', 'gone.jpgx': 'vanished' })
     expect(ran.code).toBe(1)
     expect(filesIn(scene.library)).toEqual(['a/one.jpg', 'b/two three.jpg'])
@@ -211,6 +239,10 @@ describe('--files-from', () => {
 
   test('a list that is not there is refused', async () => {
     const scene = createScene()
-    expectRefusal(await scene.run(['upload', '--files-from', 'nowhere', '--to', scene.library]), 2, /nowhere can't be read/)
+    expectRefusal(
+      await scene.run(['upload', '--files-from', 'nowhere', '--to', scene.library]),
+      2,
+      /nowhere can't be read/,
+    )
   })
 })

@@ -95,11 +95,21 @@ export interface Program {
 }
 
 /** Starts `lumina <args>`. Nothing of the machine's own settings reaches it. */
-export function start(args: readonly string[], { cwd, env, input, under = [], closeStdoutAfter }: Options = {}): Program {
+export function start(
+  args: readonly string[],
+  { cwd, env, input, under = [], closeStdoutAfter }: Options = {},
+): Program {
   const [file = '', ...rest] = [...under, process.execPath, program, ...args]
   const child = execa(file, rest, {
     extendEnv: false,
-    env: { PATH: process.env['PATH'], HOME: cwd ?? '/', TZ: 'UTC', LANG: 'C.UTF-8', TMPDIR: process.env['TMPDIR'], ...env },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: cwd ?? '/',
+      TZ: 'UTC',
+      LANG: 'C.UTF-8',
+      TMPDIR: process.env['TMPDIR'],
+      ...env,
+    },
     ...(cwd === undefined ? {} : { cwd }),
     ...(input === undefined ? { stdin: 'ignore' } : { input }),
     buffer: false,
@@ -130,7 +140,9 @@ function checkRun(ran: Ran, args: readonly string[]): void {
   expect(ran.stderr, context).not.toContain('internal error')
   expect(ran.code, context).not.toBe(70)
   // oxlint-disable-next-line no-control-regex
-  expect(ran.stdout + ran.stderr, context).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/)
+  expect(ran.stdout + ran.stderr, context).not.toMatch(
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/,
+  )
   const [summary] = ran.of('summary')
   if (summary) checkSummary(ran, summary, context)
   const [verdict] = ran.of('verify-summary')
@@ -138,7 +150,11 @@ function checkRun(ran: Ran, args: readonly string[]): void {
 }
 
 /** Law 1: found = uploaded + skipped + failed, and every file that was found has exactly one outcome. */
-function checkSummary(ran: Ran, { found, uploaded, skipped, failed, skippedBy, failedBy }: EventOf<'summary'>, context: string): void {
+function checkSummary(
+  ran: Ran,
+  { found, uploaded, skipped, failed, skippedBy, failedBy }: EventOf<'summary'>,
+  context: string,
+): void {
   const sum = (counts: object): number => Object.values(counts).reduce((total: number, each: number) => total + each, 0)
   expect(found, context).toBe(uploaded + skipped + failed)
   expect(sum(skippedBy), context).toBe(skipped)
@@ -149,7 +165,13 @@ function checkSummary(ran: Ran, { found, uploaded, skipped, failed, skippedBy, f
   expect(ran.of('failed').length, context).toBe(failed)
   const paths = ends.map((event) => (event as { path: string }).path)
   expect(new Set(paths).size, `${context}\na file has two outcomes`).toBe(paths.length)
-  expect(ran.of('found').map(({ path }) => path).toSorted(), context).toEqual(paths.toSorted())
+  expect(
+    ran
+      .of('found')
+      .map(({ path }) => path)
+      .toSorted(),
+    context,
+  ).toEqual(paths.toSorted())
 }
 
 /** Waits for something to be seen, looking again and again. @throws after `limitMs` */
@@ -157,9 +179,8 @@ export async function until<T>(what: string, look: () => T | undefined | false, 
   const endMs = Date.now() + limitMs
   for (;;) {
     const seen = look()
-    if (seen !== undefined && seen !== false) return seen as T
+    if (seen !== undefined && seen !== false) return seen
     if (Date.now() > endMs) throw new Error(`It never came to this: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
-

@@ -38,7 +38,6 @@ describe.each(grounds)('a transfer of 200 MB that was killed, at %s', (_ground, 
     expect(bytesWritten(log)).toBe(begun.movieBytes - begun.bytes)
     expectStored(scene)
   })
-
 })
 
 describe('a transfer that was killed', () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { expect, test, type TestContext } from 'vitest'
@@ -27,13 +27,14 @@ function expectOnlyWhole({ source, library }: Scene, stored: number): void {
   for (const [path, digest] of photos) expect(sha256(readFileSync(join(source, path)))).toBe(digest)
 }
 
-async function expectFullThenDone(scene: Scene & { ballast: string }): Promise<void> {
+async function expectFullThenDone(scene: Scene & { ballast: string }, atFull = (): void => undefined): Promise<void> {
   const full = await scene.upload()
   expect(full.code).toBe(4)
   expect(full.stderr).toMatch(/no room for|is full/)
   expect(full.stderr).toContain('Free some space')
   expect(full.summary.ended).toBe('error')
   expectOnlyWhole(scene, full.summary.uploaded)
+  atFull()
 
   rmSync(scene.ballast)
   const done = await scene.upload()
@@ -43,10 +44,13 @@ async function expectFullThenDone(scene: Scene & { ballast: string }): Promise<v
   expect(tempsOf(scene)).toEqual([])
 }
 
-test(`no room for a large file: nothing of it is begun, exit 4 (${needs.mount})`, async (context) => {
+test(`no room for a large file: not a byte of it is written, exit 4 (${needs.mount})`, async (context) => {
   const scene = sceneWithRoom(8 * mebibyte, context)
   scene.add('long.mov', movie('long', 20 * mebibyte))
-  await expectFullThenDone(scene)
+  await expectFullThenDone(scene, () => {
+    const temps = tempsOf(scene).map((name) => statSync(join(scene.library, '.lumina', 'tmp', name)))
+    expect(temps.filter((stats) => stats.isFile() && stats.size > 0)).toEqual([])
+  })
 })
 
 test(`full in the middle of many files: what was told is stored, the rest follows when there is room (${needs.mount})`, async (context) => {
@@ -59,7 +63,9 @@ test(`another program takes the room in the middle of a large file (${needs.moun
   const scene = sceneWithRoom(30 * mebibyte, context)
   scene.add('long.mov', movie('long', 25 * mebibyte))
   const run = scene.start(['upload', scene.source, '--to', scene.library, '--json', '--bwlimit', '10M'])
-  await expect.poll(() => run.said.of('progress').some(({ inFlightBytes }) => inFlightBytes > 0), { timeout: 20_000 }).toBe(true)
+  await expect
+    .poll(() => run.said.of('progress').some(({ inFlightBytes }) => inFlightBytes > 0), { timeout: 20_000 })
+    .toBe(true)
   const intruder = join(scene.library, '.intruder')
   try {
     writeFileSync(intruder, noise('intruder', 30 * mebibyte))
@@ -99,20 +105,23 @@ test(`a library that is read-only: exit 4, and it says so (${needs.mount})`, asy
   expect((await scene.upload(['--dry-run'])).outcomes).toEqual({ 'one.jpg': 'already-there', 'two.jpg': 'uploaded' })
 })
 
-test.skipIf(isWindows || !isRoot)('a library in a folder of somebody else: exit 4 (needs chattr, or a user who is not root)', async ({ skip }) => {
-  const scene = createScene('/var/tmp')
-  scene.add('one.jpg', jpeg(1))
-  execFileSync('mkdir', [scene.library])
-  try {
-    execFileSync('chattr', ['+i', scene.library], { stdio: 'ignore' })
-  } catch {
-    skip('chattr is not to be had here')
-  }
-  try {
-    const { code, stderr } = await scene.upload()
-    expect(code).toBe(4)
-    expect(stderr).toMatch(/^lumina: The library can't be written/)
-  } finally {
-    execFileSync('chattr', ['-i', scene.library])
-  }
-})
+test.skipIf(isWindows || !isRoot)(
+  'a library in a folder of somebody else: exit 4 (needs chattr, or a user who is not root)',
+  async ({ skip }) => {
+    const scene = createScene('/var/tmp')
+    scene.add('one.jpg', jpeg(1))
+    execFileSync('mkdir', [scene.library])
+    try {
+      execFileSync('chattr', ['+i', scene.library], { stdio: 'ignore' })
+    } catch {
+      skip('chattr is not to be had here')
+    }
+    try {
+      const { code, stderr } = await scene.upload()
+      expect(code).toBe(4)
+      expect(stderr).toMatch(/^lumina: The library can't be written/)
+    } finally {
+      execFileSync('chattr', ['-i', scene.library])
+    }
+  },
+)

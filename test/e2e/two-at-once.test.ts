@@ -8,16 +8,28 @@ import { createScene, digestsIn, tempsOf, type Scene } from './scene.ts'
 import { isWindows } from './tools.ts'
 
 describe('two runs that fill one library at once', () => {
-  test.each([['of one machine', 'state'], ['of two', 'other state']])('%s: nothing is lost, each content is stored once', async (_what, state) => {
+  test.each([
+    ['of one machine', 'state'],
+    ['of two', 'other state'],
+  ])('%s: nothing is lost, each content is stored once', async (_what, state) => {
     const scene = createScene()
     // the same names with other contents, and the same contents under other names
     for (const side of ['left', 'right']) {
-      for (let at = 0; at < 150; at++) scene.add(`${side}/${at % 10}/IMG_${at}.jpg`, jpeg(`${side} ${at}`, 3000 + at * 50))
-      for (let at = 0; at < 150; at++) scene.add(`${side}/common/${side} ${at}.jpg`, jpeg(`common ${at}`, 3000 + at * 50))
+      for (let at = 0; at < 150; at++)
+        scene.add(`${side}/${at % 10}/IMG_${at}.jpg`, jpeg(`${side} ${at}`, 3000 + at * 50))
+      for (let at = 0; at < 150; at++)
+        scene.add(`${side}/common/${side} ${at}.jpg`, jpeg(`common ${at}`, 3000 + at * 50))
       scene.add(`${side}/${side}.mov`, movie('common', 20_000_000))
     }
     const uploads = ['left', 'right'].map((side, at) => {
-      const more = ['--state', at === 0 ? scene.state : `${scene.root}/${state}`, '--concurrency', '2', '--bwlimit', '20M']
+      const more = [
+        '--state',
+        at === 0 ? scene.state : `${scene.root}/${state}`,
+        '--concurrency',
+        '2',
+        '--bwlimit',
+        '20M',
+      ]
       return scene.start(['upload', `${scene.source}/${side}`, '--to', scene.library, '--json', ...more])
     })
     const ran = await Promise.all(uploads.map(({ ended }) => ended))
