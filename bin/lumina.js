@@ -15,10 +15,12 @@ if (isNewEnough) {
     if (type === 'ExperimentalWarning' && String(warning).startsWith('SQLite ')) return
     emitWarning.apply(process, arguments)
   }
-  // Hashing and copying are native; what the last of V8's compilers would gain is lost in the noise, and its work takes some 10 MB.
-  // The other compilers' helper threads keep as much for good, and cost no time on the lane's own.
-  process.getBuiltinModule('node:v8').setFlagsFromString('--no-opt')
-  process.getBuiltinModule('node:v8').setFlagsFromString('--no-concurrent-recompilation')
+  // Less memory for the same speed, since hashing and copying are native code. V8's last compiler takes 8 MB for nothing that shows;
+  // the compilers' helper threads keep 10 MB for good; and garbage that dies young needs no room to grow into, which saves 5 to 9.
+  var v8 = process.getBuiltinModule('node:v8')
+  v8.setFlagsFromString('--no-opt')
+  v8.setFlagsFromString('--no-concurrent-recompilation')
+  v8.setFlagsFromString('--semi-space-growth-factor=1')
   process.getBuiltinModule('node:module').enableCompileCache()
   void import('../dist/cli.js')
 } else {

@@ -16,8 +16,11 @@ export interface LaneClient {
   close(): Promise<void>
 }
 
-/** Young objects of a lane die with their batch; more room for them would only be held, twice per lane. */
-const youngGenerationMb = 4
+/**
+ * Young objects of a lane die with their batch; more room for them would only be held. A small old generation is collected before it
+ * has doubled, a large one after it has grown fourfold; a lane's own holds 8 MB.
+ */
+const resourceLimits = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128 }
 
 /** Built, every chunk lies in one folder; from source, each file in its own. */
 const entryFile = import.meta.url.endsWith('.ts') ? './entry.ts' : './lane.js'
@@ -28,7 +31,7 @@ export function startLane(settings: LaneSettings, emit: Emit): LaneClient {
     workerData: settings,
     // Node 22 calls node:sqlite experimental, in each thread anew
     execArgv: ['--disable-warning=ExperimentalWarning'],
-    resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
+    resourceLimits,
   })
   return clientOf(worker, emit)
 }
