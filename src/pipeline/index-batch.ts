@@ -1,4 +1,4 @@
-import type { CatalogEntry, Claim } from '../client/destination.ts'
+import type { CatalogEntry, Claim, ClaimAnswer } from '../client/destination.ts'
 import { endsRun, LuminaError, reportOf } from '../errors.ts'
 import { classOf, isPhoto } from '../hash/kinds.ts'
 import type { Batch } from './batch.ts'
@@ -6,7 +6,7 @@ import { inspect, type Arena } from './inspect.ts'
 import { itemsOf, type Item } from './item.ts'
 import { Outcomes, unknownKind } from './outcomes.ts'
 import { digestFile } from './transfer.ts'
-import { isStop, type WorkContext, type Worked } from './work.ts'
+import { heldPauseMs, isStop, type WorkContext, type Worked } from './work.ts'
 
 /** Takes objects that lie in a library into its catalog, under the keys that they have; the objects are only read. */
 export async function indexBatch(batch: Batch, arena: Arena, ctx: WorkContext): Promise<Worked> {
@@ -44,16 +44,26 @@ async function take(item: Item, dir: string, outcomes: Outcomes, ctx: WorkContex
   if (!key.isWellFormed()) throw new LuminaError('key-invalid', `${item.file.path} has a name that is not UTF-8, so no key can name it.`)
   const digest = (item.digest ??= await digestFile(item, ctx))
   const claim: Claim = { key, digest, sidecar: item.sidecar }
-  let [answer] = await ctx.catalog.claim([claim])
-  if (answer?.answer === 'key-taken') {
+  let answer = await decided(claim, ctx)
+  if (answer.answer === 'key-taken') {
     // the catalog remembers what lay here before: the file itself is the truth
     await ctx.catalog.forget([key])
-    ;[answer] = await ctx.catalog.claim([claim])
+    answer = await decided(claim, ctx)
   }
-  if (answer?.answer === 'known') return outcomes.skipped(item.found, 'already-there', answer.key)
-  if (answer?.answer !== 'granted') throw new LuminaError('held', `Another run is storing the content of ${item.file.path}.`)
+  if (answer.answer === 'known') return outcomes.skipped(item.found, 'already-there', answer.key)
+  if (answer.answer !== 'granted') throw new LuminaError('key-taken', `Another run is storing something else as ${item.file.path}.`)
   await ctx.catalog.record([entryOf(item, claim)])
   outcomes.indexed(item.found, key, digest)
+}
+
+/** Waits for what holds the content: mostly a twin of it, in another batch of this run. */
+async function decided(claim: Claim, ctx: WorkContext): Promise<ClaimAnswer> {
+  for (let pauseMs = heldPauseMs.first; ; pauseMs = Math.min(pauseMs * 2, heldPauseMs.longest)) {
+    const [answer] = await ctx.catalog.claim([claim])
+    if (answer && answer.answer !== 'held') return answer
+    await ctx.sleep(pauseMs)
+    ctx.checkpoint()
+  }
 }
 
 function entryOf(item: Item, claim: Claim): CatalogEntry {

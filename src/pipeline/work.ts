@@ -20,7 +20,7 @@ import { digestFile, holds, stage, store, storeHeld, unstage, type TransferConte
 /** A file that changes under every look is somebody's open document. */
 const readAttempts = 3
 /** How long a content that another transfer has claimed is left alone before it is asked for again. */
-const heldPauseMs = { first: 20, longest: 1000 }
+export const heldPauseMs = { first: 20, longest: 1000 }
 
 export interface WorkContext extends TransferContext {
   options: PipelineOptions

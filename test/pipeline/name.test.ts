@@ -181,6 +181,20 @@ describe('companions', () => {
     })
   })
 
+  it('of a photo that lies under another name take the first counter that is free', async () => {
+    const world = new World()
+    world.write('first.jpg', jpeg(1))
+    await world.run()
+    for (const key of ['IMG_1.png', 'IMG_1-2.png']) world.destination.objects.set(key, jpeg(9))
+    world.write('IMG_1.jpg', jpeg(1))
+    await world.run()
+    world.write('IMG_1.png', Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'latin1'), jpeg(3)]))
+    world.write('IMG_1.xmp', xmp('late'))
+    await world.run()
+    expect(world.keys).toContain('IMG_1-3.png')
+    expect(world.keys).toContain('IMG_1-3.xmp')
+  })
+
   it('that a layout would name alike are all stored', async () => {
     const world = new World()
     world.write('IMG_1.jpg', jpeg(1))
