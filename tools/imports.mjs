@@ -38,7 +38,7 @@ const parts = [
   { name: 'hash', path: /^hash\//, imports: base, packages: ['file-type'] },
   { name: 'state', path: /^state\//, imports: ['destination', 'hash', ...base], packages: [] },
   { name: 'destination', path: /^client\/destination\.ts$/, imports: base, packages: [] },
-  { name: 'open', path: /^client\/open\.ts$/, imports: ['drivers', 'catalogs', 'layers', 'config', ...lower] },
+  { name: 'open', path: /^client\/open(?:\.ts$|\/)/, imports: ['drivers', 'catalogs', 'layers', 'config', ...lower] },
   { name: 'drivers', path: /^client\/drivers\//, imports: ['client', ...lower] },
   { name: 'catalogs', path: /^client\/catalogs\//, imports: ['client', ...lower] },
   { name: 'layers', path: /^client\/layers\//, imports: ['client', 'destination', ...base], packages: [] },

@@ -22,10 +22,10 @@ export async function indexLibrary(config: Config, path: string, io: Io): Promis
   const lock = await lockRun(config, holder, io)
   const reporter = reporterFor(config, io)
   try {
-    const place = openPlace(target, holder, { retries: config.retries })
+    const place = openPlace(target, { holder, layers: { retries: config.retries }, stateDir: config.state })
     const hold = holdPlace(place)
     try {
-      healCatalog(place)
+      await healCatalog(place)
       const result = await fillCatalog(place, config, io, reporter)
       reporter.event(summaryOf(place, result))
       await reporter.drained()

@@ -7,6 +7,7 @@ import {
   clearTemps,
   healCatalog,
   holdPlace,
+  keepClaims,
   leavePlace,
   openCatalog,
   openDryPlace,
@@ -61,7 +62,7 @@ async function realRun(asked: Upload): Promise<number> {
   const lock = await lockRun(config, holder, io)
   try {
     refuseOtherLibrary(config, ledger, target)
-    const place = openPlace(target, holder, layersOf(config))
+    const place = openPlace(target, { holder, layers: layersOf(config), stateDir: config.state })
     const hold = holdPlace(place)
     try {
       const reporter = reporterFor(config, io)
@@ -69,7 +70,12 @@ async function realRun(asked: Upload): Promise<number> {
       await heal(place, asked, reporter)
       sweepOld(target, io)
       clearTemps(place, new Set(ledger.transfers(target.url).map(({ token }) => String(token['temp']))))
-      return await recordedRun(asked, place, ledger, reporter)
+      const claims = keepClaims(place)
+      try {
+        return await recordedRun(asked, place, ledger, reporter)
+      } finally {
+        await claims.stop()
+      }
     } finally {
       leavePlace(place, hold)
     }
@@ -88,7 +94,7 @@ function sweepOld(target: Target, io: Io): void {
 
 /** Fills a catalog that was damaged or lost from the objects themselves, so that nothing is sent again. */
 async function heal(place: Place, { config, io }: Upload, reporter: PacedReporter): Promise<void> {
-  const { health, setAside } = healCatalog(place)
+  const { health, setAside } = await healCatalog(place)
   if (health === 'whole') return
   notice(reporter, 'catalog-rebuilt', told(health, setAside))
   const { error, ended, signals } = await fillCatalog(place, config, io, aside(reporter))
@@ -125,7 +131,11 @@ async function dryRun(asked: Upload): Promise<number> {
   const { config, io, sources, target } = asked
   const folder = mkdtempSync(join(tmpdir(), 'lumina-dry-'))
   try {
-    const place = openDryPlace(target, holderOf(folder, sources, target), layersOf(config), join(folder, 'overlay.db'))
+    const place = openDryPlace(
+      target,
+      { holder: holderOf(folder, sources, target), layers: layersOf(config), stateDir: folder },
+      join(folder, 'overlay.db'),
+    )
     const state = { ...config, state: folder }
     const { exitCode } = await reported({ ...asked, config: state }, place, 1, reporterFor(config, io))
     return exitCode

@@ -27,7 +27,7 @@ export async function verify(config: Config, paths: readonly string[], io: Io): 
       io,
       reporter,
       tasks: sources.tasks,
-      place: openExisting(target, 'verify', { retries: config.retries }),
+      place: openExisting(target, { holder: 'verify', layers: { retries: config.retries }, stateDir: config.state }),
       placeBit: 1,
       options: { ...pipelineOptions('verify', config, target, reporter.wants === 'each'), rehash: true },
       lanes: lanesFor(config),

@@ -55,7 +55,7 @@ async function ask(flags: Flags = {}, env: NodeJS.ProcessEnv = { LANG: 'C.UTF-8'
 
 function makeLibrary(): Place {
   mkdirSync(library())
-  return openPlace(parseTarget(library(), root), 'a-run', { retries: 0 })
+  return openPlace(parseTarget(library(), root), { holder: 'a-run', layers: { retries: 0 }, stateDir: root })
 }
 
 test('a machine on which all is well: ✓ lines, and exit 0', async () => {
