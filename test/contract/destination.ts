@@ -446,19 +446,9 @@ export function testDestination(name: string, make: () => Subject | Promise<Subj
         const source = sourceOf(content(10))
         const real = await use().begin('a.jpg', source, call())
         await put('there.jpg', content(3))
-        const values = [
-          '../x',
-          '..',
-          '.',
-          '',
-          '/etc/passwd',
-          'a/b',
-          'a\\b',
-          '../../there.jpg',
-          '\0',
-          'x'.repeat(5000),
-          7,
-        ]
+        const upwards = [1, 2, 3, 4].map((levels) => `${'../'.repeat(levels)}there.jpg`)
+        const others = ['../x', '..', '.', '', '/etc/passwd', 'a/b', 'a\\b', 'there.jpg', '\0', 'x'.repeat(5000), 7]
+        const values = [...upwards, ...others]
         for (const value of values) {
           const token = Object.fromEntries(Object.keys(real).map((field) => [field, value]))
           await expect(

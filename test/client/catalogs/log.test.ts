@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
+  closeSync,
   existsSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -11,6 +13,7 @@ import {
   truncateSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -207,6 +210,28 @@ describe('a log that was damaged', () => {
     expect(readFileSync(path, 'utf8').endsWith(line.slice(0, 50))).toBe(true)
     appendFileSync(path, line.slice(50))
     expect(await keys(reader)).toEqual(['a.jpg', 'b.jpg'])
+  })
+})
+
+describe('a log of which only the end has arrived yet', () => {
+  it('is read once the one who writes it is done', async () => {
+    const writer = connect()
+    await writer.record([entryOf('a')])
+    const [line, rest] = [recorded('b'), recorded('c')]
+    const at = statSync(path).size
+    // as another machine may see it whose pages come in another order
+    appendFileSync(path, `${'\0'.repeat(line.length - 1)}\n${rest}`)
+    writeFileSync(`${path}.lock`, '{"holder":"the writer"}')
+    let read: string[] | undefined
+    const reading = keys(connect()).then((found) => (read = found))
+    await setTimeout(100)
+    expect(read).toBeUndefined()
+    const fd = openSync(path, 'r+')
+    writeSync(fd, line, at)
+    closeSync(fd)
+    rmSync(`${path}.lock`)
+    await reading
+    expect(read).toEqual(['a.jpg', 'b.jpg', 'c.jpg'])
   })
 })
 

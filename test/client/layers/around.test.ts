@@ -61,6 +61,25 @@ describe.each(Object.entries(layers))('%s', (_, layer) => {
     for await (const { bytes } of destination.list?.('', call()) ?? []) expect(bytes).toBe(7)
   })
 
+  it('lets the driver end a listing and a download that nobody reads to the end', async () => {
+    const ended: string[] = []
+    const endless = async function* <T>(what: string, item: T): AsyncGenerator<T> {
+      try {
+        for (;;) yield item
+      } finally {
+        ended.push(what)
+      }
+    }
+    const destination = layer({
+      ...memoryDestination(),
+      get: () => endless('get', new Uint8Array(1)),
+      list: () => endless('list', { key: 'a', bytes: 1 }),
+    })
+    for await (const chunk of destination.get?.('a', 0, call()) ?? []) if (chunk.length === 1) break
+    for await (const { key } of destination.list?.('', call()) ?? []) if (key === 'a') break
+    expect(ended).toEqual(['get', 'list'])
+  })
+
   it('gives each call its answer, and its failure', async () => {
     const destination = layer({
       ...memoryDestination(),

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { memoryDestination } from '../../../src/client/drivers/memory.ts'
 import { bandwidthBucket, bandwidthLayer } from '../../../src/client/layers/bandwidth.ts'
 import { systemTime, type Time } from '../../../src/client/layers/time.ts'
@@ -109,6 +109,20 @@ describe('bandwidth', () => {
     )
     await Promise.all(lanes.map((lane, at) => lane.put(`${at}`, zeros(MiB), call())))
     expect(Math.max(...waits)).toBeCloseTo(8000 - 50, -1)
+  })
+
+  it('pays after another lane that was faster', async () => {
+    const time = fakeTime()
+    const bucket = bandwidthBucket()
+    const spy = vi.spyOn(Atomics, 'compareExchange').mockImplementationOnce(() => {
+      const paidUs = BigInt(time.nowMs() * 1000) + 5_000_000n
+      Atomics.store(bucket, 0, paidUs)
+      return paidUs
+    })
+    const begunMs = time.nowMs()
+    await bandwidthLayer({ bytesPerSecond: MiB, time, bucket })(sink().destination).put('a', zeros(MiB), call())
+    spy.mockRestore()
+    within5Percent(time.nowMs() - begunMs, 6000)
   })
 
   it('cuts reads into pieces of a moment, and no smaller than is worth it', async () => {

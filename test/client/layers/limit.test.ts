@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { CallContext, Destination } from '../../../src/client/destination.ts'
 import { memoryDestination } from '../../../src/client/drivers/memory.ts'
 import { limitLayer, sharedSlots, sharedSlotsCell, slotsHere, type Slots } from '../../../src/client/layers/limit.ts'
@@ -119,6 +119,21 @@ describe('slots of all threads', () => {
       },
     }
     expect(await codeOf(slots.acquire(ctx))).toBe('interrupted')
+  })
+
+  it('are not given twice when another thread is faster', async () => {
+    const cell = sharedSlotsCell(1)
+    const slots = sharedSlots(cell)
+    const taken = (): number => Atomics.exchange(cell, 0, 0) - 1
+    const spy = vi.spyOn(Atomics, 'compareExchange').mockImplementationOnce(taken as () => never)
+    let given = false
+    const waiting = slots.acquire(call()).then(() => (given = true))
+    await new Promise(setImmediate)
+    expect(given).toBe(false)
+    spy.mockRestore()
+    slots.release()
+    await waiting
+    expect(Atomics.load(cell, 0)).toBe(0)
   })
 
   it('hold for threads together', async () => {

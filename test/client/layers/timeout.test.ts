@@ -191,6 +191,21 @@ describe('timeout', () => {
     expect(await codeOf(timeoutLayer({ idleMs: 1000 })(memoryDestination()).put('a', source, ctx))).toBe('interrupted')
   })
 
+  it('begins no call in a run that is over, but with a signal that says so', async () => {
+    const ctx = call()
+    ctx.abort()
+    const aborted: boolean[] = []
+    const destination: Destination = {
+      ...memoryDestination(),
+      async stat(_, { signal }) {
+        aborted.push(signal.aborted)
+        return undefined
+      },
+    }
+    await timeoutLayer({ idleMs: 1000, time: steppedTime() })(destination).stat('a', ctx)
+    expect(aborted).toEqual([true])
+  })
+
   it('does not wait for ever for a call that ignores an abort', async () => {
     const time = steppedTime()
     const ctx = call()
