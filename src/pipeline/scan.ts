@@ -16,6 +16,8 @@ import type { Spool } from './spool.ts'
 
 /** A batch is what a lane reads, asks the catalog for and records at once: large enough to share a transaction, small enough to share out. */
 const batchFiles = 128
+/** What a batch sends before it records: as much may have to be sent again after a kill. */
+const batchSentBytes = 32 * 1024 * 1024
 
 /** When the names of a folder go through a file, not through memory. */
 export interface Spooling {
@@ -252,18 +254,21 @@ class Scan {
     const batches: Batch[] = []
     let open: Member[][] = []
     let files = 0
+    let bytes = 0
     let held = 0
     for (const members of groups) {
-      const bytes = members.reduce((sum, { stamp }) => sum + (stamp.bytes <= this.#ctx.heldBytes ? stamp.bytes : 0), 0)
-      if (open.length > 0 && (files + members.length > batchFiles || held + bytes > this.#ctx.batchBytes)) {
+      const own = sumBytes(members)
+      const ownHeld = sumBytes(members, this.#ctx.heldBytes)
+      const full = files + members.length > batchFiles || held + ownHeld > this.#ctx.batchBytes || bytes + own > batchSentBytes
+      if (open.length > 0 && full) {
         batches.push(this.#batchOf(open))
         open = []
-        files = 0
-        held = 0
+        files = bytes = held = 0
       }
       open.push(members)
       files += members.length
-      held += bytes
+      bytes += own
+      held += ownHeld
     }
     batches.push(this.#batchOf(open))
     return batches
@@ -276,9 +281,16 @@ class Scan {
       folder: { path, dir, ledgerPath: this.#ledgerPath, stableInodes: this.#volume.stableInodes },
       groups: packGroups(groups),
       files: open.length,
-      bytes: open.reduce((sum, { stamp }) => sum + stamp.bytes, 0),
+      bytes: sumBytes(open),
     }
   }
+}
+
+/** Of members that are no larger than `mostBytes`. */
+function sumBytes(members: readonly Member[], mostBytes = Number.POSITIVE_INFINITY): number {
+  let sum = 0
+  for (const { stamp } of members) if (stamp.bytes <= mostBytes) sum += stamp.bytes
+  return sum
 }
 
 function readEntries(path: string): Entry[] {

@@ -4,7 +4,15 @@ import { join } from 'node:path'
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
-import { holdPlace, keepClaims, leavePlace, openCatalog, openPlace, parseTarget, type Place } from '../../src/client/open.ts'
+import {
+  holdPlace,
+  keepClaims,
+  leavePlace,
+  openCatalog,
+  openPlace,
+  parseTarget,
+  type Place,
+} from '../../src/client/open.ts'
 import { startLane } from '../../src/pipeline/lanes/client.ts'
 import { createShared } from '../../src/pipeline/lanes/shared.ts'
 import type { PipelineOptions } from '../../src/pipeline/options.ts'
@@ -34,7 +42,11 @@ const options: PipelineOptions = {
 
 /** The library as it is on a file system that is not this machine's own. */
 function networkPlace(stateDir: string): Place {
-  const place = openPlace(parseTarget(join(root, 'library'), root), { holder: 'a-run', layers: { retries: 0 }, stateDir })
+  const place = openPlace(parseTarget(join(root, 'library'), root), {
+    holder: 'a-run',
+    layers: { retries: 0 },
+    stateDir,
+  })
   return { ...place, volume: { ...place.volume, local: false } }
 }
 

@@ -108,6 +108,7 @@ export function start(
       TZ: 'UTC',
       LANG: 'C.UTF-8',
       TMPDIR: process.env['TMPDIR'],
+      ...windowsNeeds(cwd),
       ...env,
     },
     ...(cwd === undefined ? {} : { cwd }),
@@ -131,6 +132,13 @@ export function start(
   ended.catch(() => undefined)
   onTestFinished(() => void (running && child.kill('SIGKILL')))
   return { pid: child.pid as number, said, ended, kill: (signal) => child.kill(signal), running: () => running }
+}
+
+/** Without these no program starts on Windows, or it finds the settings of whoever runs the tests. */
+function windowsNeeds(folder = '/'): Record<string, string | undefined> {
+  if (process.platform !== 'win32') return {}
+  const { SystemRoot, TEMP } = process.env
+  return { SystemRoot, TEMP, TMP: TEMP, USERPROFILE: folder, APPDATA: folder, LOCALAPPDATA: folder }
 }
 
 /** What holds for every run there is. */

@@ -195,7 +195,8 @@ describe('companions', () => {
     expect(world.keys).toContain('IMG_1-3.xmp')
   })
 
-  it('that a layout would name alike are all stored', async () => {
+  // two names that differ in case alone are one file elsewhere
+  it.runIf(process.platform === 'linux')('that a layout would name alike are all stored', async () => {
     const world = new World()
     world.write('IMG_1.jpg', jpeg(1))
     world.write('IMG_1-edited.jpg', jpeg(2))

@@ -758,7 +758,7 @@ describe('whatever fails', () => {
         expect(again).toMatchObject({ found: 8, failed: 0 })
         expect(await world.entries()).toHaveLength(5)
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     )
   })
 })
