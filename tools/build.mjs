@@ -8,8 +8,6 @@ import { fail, root } from './runtime.mjs'
 const entries = {
   cli: 'src/cli.ts',
   lane: 'src/pipeline/lanes/entry.ts',
-  keeper: 'src/state/keeper-entry.ts',
-  scout: 'src/pipeline/scout-entry.ts',
 }
 
 // Native or heavy, and loaded by few: these stay packages of their own.

@@ -15,7 +15,7 @@ const parts = [
   // Composition roots that are threads of their own.
   {
     name: 'entry',
-    path: /^(pipeline\/lanes\/entry|pipeline\/scout-entry|state\/keeper-entry)\.ts$/,
+    path: /^pipeline\/lanes\/entry\.ts$/,
     imports: ['pipeline', 'open', ...lower],
   },
   { name: 'cli', path: /^cli(\.ts$|\/)/, imports: ['commands', 'report', 'config', ...base] },

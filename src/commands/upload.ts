@@ -109,7 +109,7 @@ function told(health: CatalogHealth, setAside: string | undefined): string {
 }
 
 async function recordedRun(asked: Upload, place: Place, ledger: Ledger, reporter: PacedReporter): Promise<number> {
-  const { config, io, sources, target } = asked
+  const { io, sources, target } = asked
   const catalog = openCatalog(place)
   const identity = await catalog.identity()
   await catalog.close()

@@ -294,13 +294,13 @@ function sumBytes(members: readonly Member[], mostBytes = Number.POSITIVE_INFINI
 }
 
 function readEntries(path: string): Entry[] {
-  const entries = readdirSync(osPath(path) as string, { withFileTypes: true })
+  const entries = readdirSync(osPath(path), { withFileTypes: true })
   // U+FFFD stands for bytes that are no UTF-8: then, and only then, the names are read again as bytes
   if (entries.some(({ name }) => name.includes('\ufffd'))) {
     const raw = readdirSync(osPath(path), { withFileTypes: true, encoding: 'buffer' })
     return raw.map((entry) => ({ name: nameOf(entry.name), type: direntType(entry) })).toSorted(byName)
   }
-  return entries.sort(byName)
+  return entries.toSorted(byName)
 }
 
 function typeOf(entry: Entry): EntryType | undefined {

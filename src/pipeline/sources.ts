@@ -40,7 +40,7 @@ export function slashed(path: string): string {
 function look(path: string, cwd: string): { path: string; isFolder: boolean } {
   const absolute = resolve(cwd, path)
   const stats = statsOf(absolute, path)
-  if (stats.isDirectory()) return { path: slashed(realpathSync(osPath(absolute)) as string), isFolder: true }
+  if (stats.isDirectory()) return { path: slashed(realpathSync(osPath(absolute))), isFolder: true }
   return { path: slashed(resolve(realpathSync(dirname(absolute)), basename(absolute))), isFolder: false }
 }
 

@@ -16,7 +16,7 @@ export class Spool {
   fill(folder: string): void {
     const sqlite = this.#open()
     const insert = sqlite.prepare('INSERT OR IGNORE INTO name VALUES (?,?)')
-    const dir = opendirSync(osPath(folder) as string, { bufferSize: readAhead, encoding: 'buffer' as BufferEncoding })
+    const dir = opendirSync(osPath(folder), { bufferSize: readAhead, encoding: 'buffer' as BufferEncoding })
     try {
       sqlite.transaction(() => {
         sqlite.run('DELETE FROM name WHERE folder=?', asText(folder))

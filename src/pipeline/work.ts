@@ -396,7 +396,7 @@ class Work {
 
   async #storeGranted(granted: readonly Want[], counters: Map<Item[], number>): Promise<void> {
     if (granted.length === 0) return
-    const results = await Promise.all(granted.map((want) => this.#storeOne(want)))
+    const results = await settled(granted.map((want) => this.#storeOne(want)))
     const stored = results.filter((result) => result.result === 'stored' || result.result === 'adopted')
     const released = results.filter((result) => result.result === 'taken' || result.result === 'failed')
     if (stored.length > 0) await this.#ctx.catalog.record(stored.map(({ want }) => this.#entry(want)))
@@ -480,6 +480,17 @@ class Work {
 /** What ends the run without being anybody's failure. */
 export function isStop(error: unknown): boolean {
   return error instanceof LuminaError && (error.code === 'interrupted' || error.code === 'limit')
+}
+
+/** Most small files are stored there and then; only what waits costs a promise. */
+async function settled(results: readonly (Stored | Promise<Stored>)[]): Promise<Stored[]> {
+  const done: Stored[] = []
+  const waiting: Promise<Stored>[] = []
+  for (const result of results) {
+    if (result instanceof Promise) waiting.push(result)
+    else done.push(result)
+  }
+  return [...done, ...(await Promise.all(waiting))]
 }
 
 interface Want {

@@ -65,7 +65,6 @@ test.each([
   ['commands/upload.ts', '../state/ledger.ts'],
   ['server/app.ts', '../client/open.ts'],
   ['pipeline/lanes/entry.ts', '../../client/open.ts'],
-  ['state/keeper-entry.ts', '../client/open.ts'],
   ['client/open.ts', './drivers/local.ts'],
   ['client/drivers/local.ts', '../destination.ts'],
   ['pipeline/work.ts', '../client/destination.ts'],
