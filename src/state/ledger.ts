@@ -160,7 +160,11 @@ export class Ledger {
   place(url: string, catalog: CatalogIdentity, nowMs: number): number {
     return this.#heal((sqlite) =>
       sqlite.transaction(() => {
-        const known = sqlite.row<[number]>('SELECT slot FROM place WHERE catalog=? AND epoch=?', catalog.id, catalog.epoch)
+        const known = sqlite.row<[number]>(
+          'SELECT slot FROM place WHERE catalog=? AND epoch=?',
+          catalog.id,
+          catalog.epoch,
+        )
         const slot = known?.[0] ?? this.#freeSlot(sqlite)
         sqlite.run('INSERT OR REPLACE INTO place VALUES (?,?,?,?,?)', slot, url, catalog.id, catalog.epoch, nowMs)
         sqlite.run('INSERT OR REPLACE INTO location VALUES (?,?,?)', url, catalog.id, catalog.epoch)
@@ -193,7 +197,10 @@ export class Ledger {
       const id = this.#dirId(sqlite, path)
       if (id === undefined) return []
       return sqlite
-        .rows<SeenRow>('SELECT name, bytes, mtime_us, ctime_us, inode, kind, stored FROM file WHERE dir=? ORDER BY name', id)
+        .rows<SeenRow>(
+          'SELECT name, bytes, mtime_us, ctime_us, inode, kind, stored FROM file WHERE dir=? ORDER BY name',
+          id,
+        )
         .map((row) => this.#seen(row))
     })
   }
@@ -214,8 +221,17 @@ export class Ledger {
 
   #seen([name, bytes, mtimeUs, ctimeUs, inode, kind, stored]: SeenRow): Seen {
     const numbers = [bytes, mtimeUs, ctimeUs, inode, stored].every((value) => typeof value === 'number')
-    if (!numbers || typeof name !== 'string' || (kind !== null && typeof kind !== 'string')) throw new DamagedValue('a file')
-    return { name: fromText(name), bytes, mtimeUs, ctimeUs, inode, kind: kind ?? undefined, stored: stored & this.#meant }
+    if (!numbers || typeof name !== 'string' || (kind !== null && typeof kind !== 'string'))
+      throw new DamagedValue('a file')
+    return {
+      name: fromText(name),
+      bytes,
+      mtimeUs,
+      ctimeUs,
+      inode,
+      kind: kind ?? undefined,
+      stored: stored & this.#meant,
+    }
   }
 
   digest(path: string, name: string): Sha256 | undefined {
@@ -238,7 +254,17 @@ export class Ledger {
           for (const file of files) {
             const { bytes, mtimeUs, ctimeUs, inode, kind = null, stored } = file
             const digest = file.digest === undefined ? null : Buffer.from(file.digest, 'hex')
-            insert.run(id, asText(file.name), bytes, whole(mtimeUs), whole(ctimeUs), inode, kind, digest, stored & this.#meant)
+            insert.run(
+              id,
+              asText(file.name),
+              bytes,
+              whole(mtimeUs),
+              whole(ctimeUs),
+              inode,
+              kind,
+              digest,
+              stored & this.#meant,
+            )
           }
         }
       }),
@@ -253,7 +279,10 @@ export class Ledger {
   }
 
   #newDir(sqlite: Sqlite, path: string): number {
-    const row = sqlite.row<[number]>('INSERT INTO dir(path) VALUES (?) ON CONFLICT(path) DO UPDATE SET path=path RETURNING id', asText(path))
+    const row = sqlite.row<[number]>(
+      'INSERT INTO dir(path) VALUES (?) ON CONFLICT(path) DO UPDATE SET path=path RETURNING id',
+      asText(path),
+    )
     return this.#cacheDir(path, (row as [number])[0])
   }
 
@@ -266,7 +295,11 @@ export class Ledger {
   /** The transfer of this very file to `url` that was begun and not finished. */
   transfer(path: string, url: string, file: FileStamp): ResumeToken | undefined {
     const row = this.#heal((sqlite) =>
-      sqlite.row<[number, number, string]>('SELECT bytes, mtime_us, token FROM transfer WHERE path=? AND url=?', asText(path), url),
+      sqlite.row<[number, number, string]>(
+        'SELECT bytes, mtime_us, token FROM transfer WHERE path=? AND url=?',
+        asText(path),
+        url,
+      ),
     )
     if (!row || row[0] !== file.bytes || row[1] !== file.mtimeUs) return undefined
     return parsed<ResumeToken>(row[2])
@@ -276,7 +309,15 @@ export class Ledger {
   begin(path: string, url: string, file: FileStamp, token: ResumeToken, nowMs: number): void {
     this.#heal((sqlite) => {
       sqlite.db.exec('PRAGMA synchronous=FULL')
-      sqlite.run('INSERT OR REPLACE INTO transfer VALUES (?,?,?,?,?,?)', asText(path), url, file.bytes, file.mtimeUs, JSON.stringify(token), nowMs)
+      sqlite.run(
+        'INSERT OR REPLACE INTO transfer VALUES (?,?,?,?,?,?)',
+        asText(path),
+        url,
+        file.bytes,
+        file.mtimeUs,
+        JSON.stringify(token),
+        nowMs,
+      )
       sqlite.db.exec('PRAGMA synchronous=NORMAL')
     })
   }
@@ -316,10 +357,22 @@ export class Ledger {
     )
   }
 
-  endRun(id: number, exitCode: number, summary: SummaryEvent | undefined, failures: readonly Failure[], nowMs: number): void {
+  endRun(
+    id: number,
+    exitCode: number,
+    summary: SummaryEvent | undefined,
+    failures: readonly Failure[],
+    nowMs: number,
+  ): void {
     this.#heal((sqlite) =>
       sqlite.transaction(() => {
-        sqlite.run('UPDATE run SET ended_ms=?, exit_code=?, summary=? WHERE id=?', nowMs, exitCode, summary ? JSON.stringify(summary) : null, id)
+        sqlite.run(
+          'UPDATE run SET ended_ms=?, exit_code=?, summary=? WHERE id=?',
+          nowMs,
+          exitCode,
+          summary ? JSON.stringify(summary) : null,
+          id,
+        )
         for (const failure of failures.slice(0, keptFailures)) {
           sqlite.run('INSERT INTO failure VALUES (?,?,?,?)', id, asText(failure.path), failure.code, failure.message)
         }
@@ -393,4 +446,3 @@ function inodeOf(path: string): bigint | undefined {
 export function existingLedger(stateDir: string): Ledger | undefined {
   return existsSync(join(stateDir, 'ledger.db')) ? new Ledger(stateDir) : undefined
 }
-

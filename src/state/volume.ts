@@ -23,7 +23,33 @@ interface Mount {
   device: string
 }
 
-const localTypes = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'zfs', 'f2fs', 'bcachefs', 'overlay', 'tmpfs', 'ramfs', 'apfs', 'hfs', 'hfsplus', 'ufs', 'ntfs', 'ntfs3', 'fuseblk', 'vfat', 'msdos', 'exfat', 'jfs', 'reiserfs', 'nilfs2', 'refs'])
+const localTypes = new Set([
+  'ext2',
+  'ext3',
+  'ext4',
+  'xfs',
+  'btrfs',
+  'zfs',
+  'f2fs',
+  'bcachefs',
+  'overlay',
+  'tmpfs',
+  'ramfs',
+  'apfs',
+  'hfs',
+  'hfsplus',
+  'ufs',
+  'ntfs',
+  'ntfs3',
+  'fuseblk',
+  'vfat',
+  'msdos',
+  'exfat',
+  'jfs',
+  'reiserfs',
+  'nilfs2',
+  'refs',
+])
 const volatileTypes = new Set(['tmpfs', 'ramfs'])
 /** Cards and sticks: they come back under other mount points and, being FAT or foreign, without inodes that last. */
 const cardTypes = new Set(['vfat', 'msdos', 'exfat'])
@@ -110,7 +136,9 @@ export function parseMountInfo(text: string): Mount[] {
       const [before = '', after = ''] = line.split(' - ')
       const mountPoint = before.split(' ')[4]
       const [type, device] = after.split(' ')
-      return mountPoint && type ? [{ type, mountPoint: unescapeOctal(mountPoint), device: unescapeOctal(device ?? '') }] : []
+      return mountPoint && type
+        ? [{ type, mountPoint: unescapeOctal(mountPoint), device: unescapeOctal(device ?? '') }]
+        : []
     })
 }
 
@@ -137,7 +165,9 @@ function volumeId(device: string): string | undefined {
       return /Volume UUID:\s+(\S+)/.exec(outputOf('/usr/sbin/diskutil', 'info', device))?.[1]
     }
     const folder = '/dev/disk/by-uuid'
-    return readdirSync(folder).find((uuid) => basename(realpathSync(join(folder, uuid))) === basename(realpathSync(device)))
+    return readdirSync(folder).find(
+      (uuid) => basename(realpathSync(join(folder, uuid))) === basename(realpathSync(device)),
+    )
   } catch {
     return undefined
   }

@@ -29,7 +29,12 @@ export interface SqliteCatalog extends Catalog {
 export function sqliteCatalog(options: SqliteCatalogOptions): SqliteCatalog {
   const { holder } = options
   const now = options.nowMs ?? Date.now
-  const sqlite = new Sqlite(options.path, { durability: 'normal', cacheKiB: 1024, pageBytes: 2048, readOnly: options.readOnly ?? false })
+  const sqlite = new Sqlite(options.path, {
+    durability: 'normal',
+    cacheKiB: 1024,
+    pageBytes: 2048,
+    readOnly: options.readOnly ?? false,
+  })
   try {
     sqlite.migrate(`The catalog ${options.path}`, migrations)
   } catch (error) {
@@ -55,7 +60,9 @@ export function sqliteCatalog(options: SqliteCatalogOptions): SqliteCatalog {
     },
     async claim(wants) {
       const nowMs = now()
-      return told(() => sqlite.transaction(() => wants.map((want) => rows.claim(want, options, nowMs, () => undefined))))
+      return told(() =>
+        sqlite.transaction(() => wants.map((want) => rows.claim(want, options, nowMs, () => undefined))),
+      )
     },
     async renew() {
       makeTold({ change: 'renew', holder, untilMs: now() + leaseMs })
