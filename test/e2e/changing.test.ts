@@ -1,4 +1,4 @@
-import { appendFileSync, chmodSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spawnSync } from 'node:child_process'
 
@@ -26,6 +26,12 @@ function sceneWithMovie(): Scene {
   return scene
 }
 
+/** All at once, as programs save: there is no moment when it is empty. */
+function replace(path: string, content: Buffer): void {
+  writeFileSync(`${path}.part`, content)
+  renameSync(`${path}.part`, path)
+}
+
 /** Whatever is in the library is whole: one of the contents that the file ever had. */
 function expectOnlyWhole({ library }: Scene, contents: readonly Buffer[]): void {
   const known = new Set(contents.map(sha256))
@@ -42,7 +48,7 @@ async function expectHealed(scene: Scene): Promise<void> {
 test.each<[string, (path: string) => void]>([
   ['shrinks', (path) => truncateSync(path, 3 * mebibyte)],
   ['grows', (path) => appendFileSync(path, Buffer.alloc(mebibyte))],
-  ['becomes another', (path) => writeFileSync(path, movie('another', 20 * mebibyte))],
+  ['becomes another', (path) => replace(path, movie('another', 20 * mebibyte))],
 ])('a file that %s while it is sent is looked at again, and never half stored', async (_what, change) => {
   const scene = sceneWithMovie()
   const path = join(scene.source, 'long.mov')

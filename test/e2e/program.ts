@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 
 import { execa, type ResultPromise } from 'execa'
 import { expect, onTestFinished } from 'vitest'
@@ -107,7 +108,8 @@ export function start(
       HOME: cwd ?? '/',
       TZ: 'UTC',
       LANG: 'C.UTF-8',
-      TMPDIR: process.env['TMPDIR'],
+      // shared by all, as it is where the program is installed
+      NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'),
       ...windowsNeeds(cwd),
       ...env,
     },

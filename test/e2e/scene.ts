@@ -14,6 +14,8 @@ export interface Scene {
   source: string
   library: string
   state: string
+  /** What the programs of this scene take for the system's temporary folder. */
+  temporary: string
   /** Writes a file below the source; its path. */
   add(path: string, content: Buffer | string): string
   /** Starts `lumina <args>` in this scene's folder. */
@@ -32,14 +34,21 @@ export function createScene(on = tmpdir()): Scene {
   const source = join(root, 'source')
   const library = join(root, 'library')
   const state = join(root, 'state')
+  const temporary = join(root, 'temporary')
   mkdirSync(source)
+  mkdirSync(temporary)
   const begin = (args: readonly string[], { env, ...options }: Options = {}): Program =>
-    start(args, { cwd: root, env: { LUMINA_STATE: state, XDG_CONFIG_HOME: join(root, 'config'), ...env }, ...options })
+    start(args, {
+      cwd: root,
+      env: { TMPDIR: temporary, LUMINA_STATE: state, XDG_CONFIG_HOME: join(root, 'config'), ...env },
+      ...options,
+    })
   const scene: Scene = {
     root,
     source,
     library,
     state,
+    temporary,
     add(path, content) {
       const whole = join(source, path)
       mkdirSync(dirname(whole), { recursive: true })
@@ -67,7 +76,11 @@ export function filesIn(folder: string): string[] {
   if (!existsSync(folder)) return []
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1).replaceAll(sep, '/'))
+    .map((entry) =>
+      join(entry.parentPath, entry.name)
+        .slice(folder.length + 1)
+        .replaceAll(sep, '/'),
+    )
     .filter((path) => !/^\.lumina(\/|$)/.test(path))
     .toSorted()
 }
