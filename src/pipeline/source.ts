@@ -20,10 +20,15 @@ export function sameStamp(a: FileStamp, b: FileStamp): boolean {
 export function stampOf(stats: Stats, stableInodes: boolean): FileStamp {
   return {
     bytes: stats.size,
-    mtimeUs: Math.round(stats.mtimeMs * 1000),
-    ctimeUs: stableInodes ? Math.round(stats.ctimeMs * 1000) : 0,
+    mtimeUs: clamp(Math.round(stats.mtimeMs * 1000)),
+    ctimeUs: stableInodes ? clamp(Math.round(stats.ctimeMs * 1000)) : 0,
     inode: stableInodes ? stats.ino % Number.MAX_SAFE_INTEGER : 0,
   }
+}
+
+/** The ledger holds what a double can: a file dated beyond 2255 is compared by that date. */
+function clamp(us: number): number {
+  return Math.min(Math.max(us, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
 }
 
 export interface AssetFile {
