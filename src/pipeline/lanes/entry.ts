@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 
 import type { Catalog, Destination } from '../../client/destination.ts'
 import { openCatalog, openDestination, openDry, openToRead, type Place } from '../../client/open.ts'
-import { reportOf } from '../../errors.ts'
+import { type ErrorReport, reportOf } from '../../errors.ts'
 import type { PipelineOptions } from '../options.ts'
 import { Lane } from './lane.ts'
 import type { FromLane, ToLane } from './messages.ts'
@@ -25,13 +25,22 @@ if (!port) throw new Error('A lane runs in a worker thread.')
 const send = (message: FromLane): void => port.postMessage(message)
 const notice = (code: string, message: string): void => send({ event: { event: 'notice', code, message } })
 const stopping = new AbortController()
-const lane = new Lane({
-  ...settings,
-  ...openParts(settings),
-  url: settings.place.target.url,
-  emit: (event) => send({ event }),
-  signal: stopping.signal,
-})
+const lane = start()
+
+/** What keeps a lane from starting is the answer to whatever it is asked, so that it is told with its reason. */
+function start(): Lane | ErrorReport {
+  try {
+    return new Lane({
+      ...settings,
+      ...openParts(settings),
+      url: settings.place.target.url,
+      emit: (event) => send({ event }),
+      signal: stopping.signal,
+    })
+  } catch (error) {
+    return reportOf(error)
+  }
+}
 
 function openParts({ options, place, index }: LaneSettings): { destination: Destination; catalog: Catalog } {
   if (options.dryRun) return openDry(place, index)
@@ -46,6 +55,7 @@ port.on('message', (message: ToLane) => {
 
 async function answer(message: Exclude<ToLane, { call: 'stop' }>): Promise<void> {
   const { id } = message
+  if (!(lane instanceof Lane)) return send(message.call === 'close' ? { id, result: undefined } : { id, error: lane })
   try {
     switch (message.call) {
       case 'scan':
