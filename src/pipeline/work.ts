@@ -205,7 +205,9 @@ class Work {
 
   #remembered(item: Item, place: number): void {
     const { member, file, kind, digest } = item
-    this.#remember.push({ ...file.stamp, name: member.name, kind, digest, stored: (member.places ?? 0) | place })
+    // what changed since the walk is another content, which no other place has for certain
+    const places = file.stamp === member.stamp ? (member.places ?? 0) : 0
+    this.#remember.push({ ...file.stamp, name: member.name, kind, digest, stored: places | place })
   }
 
   async #describe(item: Item): Promise<void> {

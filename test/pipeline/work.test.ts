@@ -3,7 +3,8 @@ import { appendFileSync, rmSync, truncateSync, unlinkSync, utimesSync, writeFile
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Destination } from '../../src/client/destination.ts'
+import { sqliteCatalog } from '../../src/client/catalogs/sqlite.ts'
+import type { Catalog, Destination } from '../../src/client/destination.ts'
 import { memoryDestination } from '../../src/client/drivers/memory.ts'
 import { LuminaError } from '../../src/errors.ts'
 import type { Run } from '../../src/pipeline/run.ts'
@@ -66,6 +67,18 @@ function counted(inner: Destination): Counted {
     { before: (name) => void count.calls.push(name) },
   )
   return count
+}
+
+/** Another destination for the same source and machine. */
+class Elsewhere extends World {
+  constructor({ source, state }: World) {
+    super()
+    Object.assign(this, { source, state })
+  }
+
+  override catalog(holder = 'me'): Catalog {
+    return sqliteCatalog({ path: join(this.folder, 'catalog.db'), id: 'elsewhere', holder })
+  }
 }
 
 describe('one asset’s failure', () => {
@@ -561,6 +574,24 @@ describe('a file that changes while it is read', () => {
     const ran = await world.run({ destination })
     expect(outcomesOf(ran, world.source)).toEqual({ 'BIG.jpg': 'uploaded BIG.jpg' })
     expect(await world.entries()).toMatchObject([{ digest: sha256(jpeg(2, large)) }])
+  })
+
+  it('counts as stored nowhere that only its former content went to', async () => {
+    const world = new World()
+    world.write('a.jpg', jpeg(1))
+    const elsewhere = new Elsewhere(world)
+    await world.run()
+    await elsewhere.run({
+      lane: (client) => ({
+        ...client,
+        async work(batch) {
+          world.write('a.jpg', jpeg(2), 1_700_000_001_000)
+          return client.work(batch)
+        },
+      }),
+    })
+    expect(elsewhere.destination.objects.get('a.jpg')).toEqual(jpeg(2))
+    expect(await world.run()).toMatchObject({ found: 1, uploaded: 1 })
   })
 })
 
