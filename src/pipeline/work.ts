@@ -21,6 +21,11 @@ import { digestFile, holds, stage, store, storeHeld, unstage, type TransferConte
 const readAttempts = 3
 /** How long a content that another transfer has claimed is left alone before it is asked for again. */
 export const heldPauseMs = { first: 20, longest: 1000 }
+/**
+ * Files of one batch that are open while a disk flushes them: two batches in each of eight lanes, with two descriptors a file, come to
+ * half of the 1024 that many systems allow a process.
+ */
+const openAtOnce = 16
 
 export interface WorkContext extends TransferContext {
   options: PipelineOptions
@@ -398,7 +403,7 @@ class Work {
 
   async #storeGranted(granted: readonly Want[], counters: Map<Item[], number>): Promise<void> {
     if (granted.length === 0) return
-    const results = await settled(granted.map((want) => this.#storeOne(want)))
+    const results = await this.#storeEach(granted)
     const stored = results.filter((result) => result.result === 'stored' || result.result === 'adopted')
     const released = results.filter((result) => result.result === 'taken' || result.result === 'failed')
     if (stored.length > 0) await this.#ctx.catalog.record(stored.map(({ want }) => this.#entry(want)))
@@ -412,6 +417,20 @@ class Work {
       // with another content it may want another name, and be known: it goes through the next round
       await this.#startOver(want.item, error).catch((last: unknown) => this.#fail(want.item, last))
     }
+  }
+
+  /** Most small files are stored there and then; only what waits costs a promise. */
+  async #storeEach(wants: readonly Want[]): Promise<Stored[]> {
+    const results: Stored[] = []
+    const queue = wants.values()
+    const some = async (): Promise<void> => {
+      for (const want of queue) {
+        const stored = this.#storeOne(want)
+        results.push(stored instanceof Promise ? await stored : stored)
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(openAtOnce, wants.length) }, some))
+    return results
   }
 
   #storeOne(want: Want): Stored | Promise<Stored> {
@@ -482,17 +501,6 @@ class Work {
 /** What ends the run without being anybody's failure. */
 export function isStop(error: unknown): boolean {
   return error instanceof LuminaError && (error.code === 'interrupted' || error.code === 'limit')
-}
-
-/** Most small files are stored there and then; only what waits costs a promise. */
-async function settled(results: readonly (Stored | Promise<Stored>)[]): Promise<Stored[]> {
-  const done: Stored[] = []
-  const waiting: Promise<Stored>[] = []
-  for (const result of results) {
-    if (result instanceof Promise) waiting.push(result)
-    else done.push(result)
-  }
-  return [...done, ...(await Promise.all(waiting))]
 }
 
 interface Want {

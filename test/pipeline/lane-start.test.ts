@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 
 import { openPlace, parseTarget } from '../../src/client/open.ts'
 import { startLane } from '../../src/pipeline/lanes/client.ts'
+import type { LaneSettings } from '../../src/pipeline/lanes/entry.ts'
 import { createShared } from '../../src/pipeline/lanes/shared.ts'
 
 test('a lane that cannot start says why', async () => {
@@ -30,4 +31,11 @@ test('a lane that cannot start says why', async () => {
   await expect(lane.scan([])).rejects.toThrow(/unable to open database file/)
   await lane.close()
   rmSync(root, { recursive: true, force: true })
+})
+
+test('a lane whose thread ended closes all the same', async () => {
+  const lane = startLane({ index: 0 } as LaneSettings, () => undefined)
+  await expect(lane.scan([])).rejects.toThrow()
+  await expect(lane.scan([])).rejects.toThrow()
+  await lane.close()
 })

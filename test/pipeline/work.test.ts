@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { appendFileSync, rmSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sqliteCatalog } from '../../src/client/catalogs/sqlite.ts'
@@ -639,6 +640,27 @@ describe('what does not go up', () => {
     const ran = await world.run({ destination: count.destination })
     expect(outcomesOf(ran, world.source)).toEqual({ 'BIG.jpg': 'failed too-large', 'SMALL.jpg': 'uploaded SMALL.jpg' })
     expect(count.sentBytes).toBe(100)
+  })
+})
+
+describe('many files at once', () => {
+  it('are open a few at a time, however long a disk takes to flush them', async () => {
+    const world = new World()
+    for (let at = 0; at < 100; at++) world.write(`${at}.jpg`, jpeg(at))
+    let open = 0
+    let most = 0
+    const destination: Destination = {
+      ...withoutResumable(world.destination),
+      put: async (key, source, ctx) => {
+        most = Math.max(most, ++open)
+        await setTimeout(1)
+        open--
+        return world.destination.put(key, source, ctx)
+      },
+    }
+    expect(await world.run({ destination })).toMatchObject({ uploaded: 100, failed: 0 })
+    expect(most).toBeGreaterThan(1)
+    expect(most).toBeLessThanOrEqual(32)
   })
 })
 

@@ -39,7 +39,10 @@ export function startLane(settings: LaneSettings, emit: Emit): LaneClient {
 function clientOf(worker: Worker, emit: Emit): LaneClient {
   const waiting = new Map<number, { resolve: (result: never) => void; reject: (error: unknown) => void }>()
   let ids = 0
+  /** Why the thread is no more. */
+  let gone: { error: unknown } | undefined
   const fail = (error: unknown): void => {
+    gone ??= { error }
     for (const { reject } of waiting.values()) reject(error)
     waiting.clear()
   }
@@ -55,6 +58,8 @@ function clientOf(worker: Worker, emit: Emit): LaneClient {
 
   const ask = <T>(message: (id: number) => ToLane): Promise<T> =>
     new Promise<T>((resolve, reject) => {
+      // what is asked of a thread that ended is never answered
+      if (gone) return reject(gone.error)
       const id = ids++
       waiting.set(id, { resolve, reject })
       worker.postMessage(message(id))
@@ -65,7 +70,10 @@ function clientOf(worker: Worker, emit: Emit): LaneClient {
     work: (batch) => ask((id) => ({ id, call: 'work', batch })),
     stop: () => worker.postMessage({ call: 'stop' } satisfies ToLane),
     async close() {
-      await ask((id) => ({ id, call: 'close' }))
+      // one that ended by itself has told why where it was waited for
+      await ask((id) => ({ id, call: 'close' })).catch((error: unknown) => {
+        if (!gone) throw error
+      })
       worker.removeAllListeners('exit')
       await worker.terminate()
     },
