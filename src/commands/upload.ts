@@ -200,7 +200,7 @@ function summaryOf({ config, paths, target }: Upload, { tally, failures, retries
     dryRun: config.dryRun,
     ...(ended === undefined ? {} : { ended }),
     destination: target.root,
-    verify: verifyLine(paths, config.to ?? target.root),
+    verify: verifyLine(paths, config, target.root),
   }
 }
 
