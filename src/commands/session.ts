@@ -9,7 +9,7 @@ import type { Config } from '../config.ts'
 import { LuminaError, systemCode } from '../errors.ts'
 import type { FilterOptions, PipelineOptions, Task } from '../pipeline/options.ts'
 import { FileList } from '../pipeline/file-list.ts'
-import { isInside, sourcesOf, type Sources } from '../pipeline/sources.ts'
+import { isInside, slashed, sourcesOf, type Sources } from '../pipeline/sources.ts'
 import type { Io } from '../report/io.ts'
 import { tryLock, type Lock } from '../state/lock.ts'
 
@@ -42,11 +42,16 @@ function* concat<T>(first: Iterable<T>, second: Iterable<T>): Generator<T> {
 
 /** @throws `usage` when the sources lie in the library; a library in a source is left out of the walk instead. */
 export function refuseSourceInLibrary({ roots }: Sources, target: Target): void {
-  const inside = roots.find((root) => isInside(root, target.root))
+  const inside = roots.find((root) => isInside(root, slashed(target.root)))
   if (inside === undefined) return
   throw new LuminaError('usage', `The source ${inside} lies in the library ${target.root}.`, {
     hint: 'What is in a library already is taken into its catalog by: lumina index <library>',
   })
+}
+
+/** Whether to wipe a source would wipe the library with it. */
+export function holdsLibrary({ roots }: Sources, target: Target): boolean {
+  return roots.some((root) => isInside(slashed(target.root), root))
 }
 
 export function pipelineOptions(task: Task, config: Config, target: Target, detail: boolean): PipelineOptions {
@@ -72,7 +77,7 @@ function filterOptions(config: Config, target: Target): FilterOptions {
     include,
     exclude,
     ignoreLines: excludeFrom.flatMap(linesOf),
-    skipFolders: [target.root],
+    skipFolders: [slashed(target.root)],
     ...(minSize === undefined ? {} : { minBytes: minSize }),
     ...(maxSize === undefined ? {} : { maxBytes: maxSize }),
     ...(since === undefined ? {} : { sinceMs: since }),

@@ -12,12 +12,14 @@ import type { Io } from '../report/io.ts'
 import { reporterFor } from '../report/reporter.ts'
 import { conduct, endStuckProcess } from './conduct.ts'
 import { destinationOf } from './destination-of.ts'
-import { lanesFor, openSources, pipelineOptions } from './session.ts'
+import { holdsLibrary, lanesFor, openSources, pipelineOptions, refuseSourceInLibrary } from './session.ts'
 
 /** Says for each source file whether that very content is stored; resolves with 0 only when every one is. */
 export async function verify(config: Config, paths: readonly string[], io: Io): Promise<number> {
   const target = parseTarget(await destinationOf(config, io), io.cwd)
   const sources = await openSources(config, paths, io)
+  // what is compared with itself is always the same
+  refuseSourceInLibrary(sources, target)
   // nothing remembered is trusted, and nothing is remembered: the lanes get a ledger of their own
   const state = mkdtempSync(join(tmpdir(), 'lumina-verify-'))
   const reporter = reporterFor(config, io)
@@ -32,7 +34,7 @@ export async function verify(config: Config, paths: readonly string[], io: Io): 
       options: { ...pipelineOptions('verify', config, target, reporter.wants === 'each'), rehash: true },
       lanes: lanesFor(config),
     })
-    const summary = summaryOf(config, target, result)
+    const summary = summaryOf(config, target, result, holdsLibrary(sources, target))
     reporter.event(summary)
     await reporter.drained()
     if (result.error) throw result.error
@@ -44,7 +46,7 @@ export async function verify(config: Config, paths: readonly string[], io: Io): 
   }
 }
 
-function summaryOf({ quick }: Config, target: Target, { tally, seconds, ended }: RunResult): VerifySummaryEvent {
+function summaryOf({ quick }: Config, target: Target, { tally, seconds, ended }: RunResult, holdsLibrary: boolean): VerifySummaryEvent {
   const { found, uploaded, uploadedBytes, notStored } = tally
   return {
     event: 'verify-summary',
@@ -55,8 +57,8 @@ function summaryOf({ quick }: Config, target: Target, { tally, seconds, ended }:
     bytes: uploadedBytes,
     seconds,
     quick,
-    // an empty card, or a wrong path, proves nothing
-    safeToWipe: found > 0 && uploaded === found && ended === undefined,
+    // an empty card, or a wrong path, proves nothing; and a library does not outlive the folder that it lies in
+    safeToWipe: found > 0 && uploaded === found && ended === undefined && !holdsLibrary,
     destination: target.root,
     ...(ended === undefined ? {} : { ended }),
   }

@@ -49,12 +49,14 @@ export class FileList {
 
   /** The folder that holds all of them, at whatever depth. */
   commonRoot(): string {
-    const ends = this.#sqlite.rows<[string]>('SELECT min(folder) FROM file UNION ALL SELECT max(folder) FROM file').map(([folder]) => folder ?? '/')
+    // with its slash behind it, each: else `/a-b` would stand between `/a` and `/a/c`
+    const sql = "SELECT min(folder || '/') FROM file UNION ALL SELECT max(folder || '/') FROM file"
+    const ends = this.#sqlite.rows<[string | null]>(sql).map(([folder]) => folder ?? '/')
     const [first = '/', last = '/'] = ends.map(fromText)
     const ours = first.split('/')
     const theirs = last.split('/')
     let shared = 0
-    while (shared < ours.length && ours[shared] === theirs[shared]) shared++
+    while (shared < ours.length - 1 && ours[shared] === theirs[shared]) shared++
     return ours.slice(0, shared).join('/') || '/'
   }
 

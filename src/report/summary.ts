@@ -41,11 +41,13 @@ export function verifySummaryLines(summary: VerifySummaryEvent, style: Style): s
   ]
 }
 
-function verdict({ safeToWipe, quick, found, ended }: VerifySummaryEvent, style: Style): string {
+function verdict({ safeToWipe, quick, found, verified, ended }: VerifySummaryEvent, style: Style): string {
   if (safeToWipe && quick)
     return style('green', 'Safe to wipe, as far as the catalog knows: --quick did not read what is stored.')
   if (safeToWipe) return style('green', 'Safe to wipe: every byte that was found is stored.')
   if (found === 0) return style('red', 'NOT safe to wipe: no file was found to compare.')
+  if (verified === found && ended === undefined)
+    return style('red', 'NOT safe to wipe: all of it is stored, but in a library inside the source.')
   return style(
     'red',
     `NOT safe to wipe: ${ended === undefined ? 'not all of it is stored.' : 'the comparison did not come to its end.'}`,

@@ -53,6 +53,9 @@ describe('arguments', () => {
     expect((await upload()).summary).toMatchObject({ found: 1, uploaded: 1 })
     expect((await upload()).summary).toMatchObject({ found: 1, skippedBy: { 'already-there': 1 } })
     expect(filesIn(library)).toEqual(['one.jpg'])
+    const verdict = await scene.run(['verify', scene.source, '--to', library, '--json'])
+    expect(verdict.stderr).toContain('NOT safe to wipe: all of it is stored, but in a library inside the source.')
+    expect(verdict.code).toBe(1)
   })
 
   test('a source inside the library is refused', async () => {
@@ -61,7 +64,9 @@ describe('arguments', () => {
     await scene.upload()
     mkdirSync(join(scene.library, 'below'))
     for (const source of [scene.library, join(scene.library, 'below')]) {
-      expectRefusal(await scene.run(['upload', source, '--to', scene.library, '--json']), 2, /lies in the library/)
+      for (const command of ['upload', 'verify']) {
+        expectRefusal(await scene.run([command, source, '--to', scene.library, '--json']), 2, /lies in the library/)
+      }
     }
   })
 

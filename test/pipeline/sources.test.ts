@@ -65,6 +65,15 @@ describe('a list of files', () => {
     onTestFinished(() => list.close())
     return list
   }
+  it('has its common root above every folder, also where one’s name begins with another’s', async () => {
+    const list = await listOf(Buffer.from('/a/b/1.jpg\n/a/b-c/2.jpg\n/a/b/d/3.jpg\n'))
+    expect(list.commonRoot()).toBe('/a')
+    expect([...list.tasks()].map(({ dir }) => dir).toSorted()).toEqual(['b', 'b-c', 'b/d'])
+    expect((await listOf(Buffer.from('/1.jpg\n/a/2.jpg\n'))).commonRoot()).toBe('/')
+    expect((await listOf(Buffer.from('/a/b/1.jpg\n/a/b/2.jpg\n'))).commonRoot()).toBe('/a/b')
+    expect((await listOf(Buffer.from('/1.jpg\n/2.jpg\n'))).commonRoot()).toBe('/')
+  })
+
   const named = (list: FileList): string[] =>
     [...list.tasks()].flatMap(({ path, only = [] }) => only.map((name) => `${path}/${name}`))
 
