@@ -40,6 +40,8 @@ export interface LaneParts {
   spooling?: Spooling
 }
 
+/** After so many files a lane answers, and leaves the folders that it was given besides: one answer is held in memory whole. */
+const scannedFiles = 4096
 /** What the ledger is told at once. Killed before, a run costs as many files a second hash, and no second upload. */
 const rememberedFiles = 1000
 
@@ -89,8 +91,14 @@ export class Lane {
 
   scan(folders: readonly FolderTask[]): Scanned {
     const all: Scanned = { tally: emptyTally(), events: [], folders: [], batches: [], rests: [] }
-    for (const folder of folders) {
+    let found = 0
+    for (const [at, folder] of folders.entries()) {
+      if (found >= scannedFiles) {
+        all.folders.push(...folders.slice(at))
+        break
+      }
       const { tally, events, folders: below, batches, rests } = scanFolder(folder, this.#scan)
+      found += tally.found + batches.reduce((sum, { files }) => sum + files, 0)
       addTally(all.tally, tally)
       all.events.push(...events)
       all.folders.push(...below)
