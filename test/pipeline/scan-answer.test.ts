@@ -8,7 +8,7 @@ test('a lane answers after some thousand files, and the folders it left are walk
   const folders = 12
   const files = 1000
   for (let folder = 0; folder < folders; folder++) {
-    for (let file = 0; file < files; file++) world.write(`${folder}/${file}.jpg`, jpeg(`${folder}-${file}`))
+    for (let file = 0; file < files; file++) world.write(`${folder}/${file}.jpg`, jpeg(folder * files + file))
   }
   let most = 0
   const watched = (client: LaneClient): LaneClient => ({
