@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { KeyRules } from '../../src/client/destination.ts'
+import { bytesOf } from '../../src/os-path.ts'
 import { packGroups } from '../../src/pipeline/batch.ts'
 import { itemsOf, type Item } from '../../src/pipeline/item.ts'
+import { decodeSegment } from '../../src/pipeline/keys.ts'
 import { parseLayout } from '../../src/pipeline/layout.ts'
 import { baseKey, counterOf, nameGroup, namingOf, takenOf } from '../../src/pipeline/name.ts'
 import { jpeg, outcomesOf, World, xmp } from './harness.ts'
@@ -218,3 +221,25 @@ async function using<T>(
     await catalog.close()
   }
 }
+
+describe('a name that had to be made safe', () => {
+  it('is kept in the catalog as it was', async () => {
+    const world = new World()
+    const names = ['con.jpg', 'a:b?.jpg', 'trailing.']
+    for (const [at, name] of names.entries()) world.write(name, jpeg(at))
+    await world.run()
+    const kept = new Map((await world.entries()).map(({ key, name }) => [name, key]))
+    expect([...kept.keys()].toSorted()).toEqual(names.toSorted())
+    for (const [name, key] of kept) expect(decodeSegment(key)).toEqual(bytesOf(name))
+    expect(world.keys).toEqual([...kept.values()].toSorted())
+  })
+
+  it.runIf(process.platform === 'linux')('is kept to the byte where it is no UTF-8', async () => {
+    const world = new World()
+    const name = Buffer.from([0x66, 0xff, 0xfe, 0x2e, 0x6a, 0x70, 0x67])
+    writeFileSync(Buffer.concat([Buffer.from(`${world.source}/`), name]), jpeg(1))
+    await world.run()
+    const [entry] = await world.entries()
+    expect(bytesOf(entry?.name ?? '')).toEqual(name)
+  })
+})
