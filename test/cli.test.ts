@@ -180,6 +180,10 @@ describe('help', () => {
     },
   )
 
+  test.each(['list', 'get', 'set', 'unset'])('config %s has its own', (command) => {
+    expect(help('config', command).split('Examples:\n')[1]).toMatch(new RegExp(`^  lumina config ${command} `))
+  })
+
   test('the top has the exit codes', () => {
     for (const code of [0, 1, 2, 4, 5, 9, 10, 11, 70, 130]) expect(help()).toMatch(new RegExp(`^ .*\\b${code}\\b`, 'm'))
   })

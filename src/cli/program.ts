@@ -97,6 +97,8 @@ function addConfigCommand(program: Command, choose: Choose): void {
   const config = program.command('config').description(help.description).addHelpText('after', examplesOf(help))
   const ask = (command: Command, request: (...args: never[]) => ConfigRequest): void => {
     addSettings(command, 'config')
+    const examples = help.examples.filter(([line]) => line.startsWith(`lumina config ${command.name()} `))
+    command.addHelpText('after', examplesOf({ ...help, examples }))
     command.action((...args: unknown[]) =>
       choose({ command: 'config', args: [], flags: flagsOf(command), request: request(...(args as never[])) }),
     )
