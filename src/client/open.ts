@@ -11,11 +11,12 @@ import { retryLayer } from './layers/retry.ts'
 import { openCatalog, readOnlyCatalog } from './open/catalog.ts'
 import { catalogPath, type Place } from './open/place.ts'
 
-export { type CatalogHealth, healCatalog, keepClaims, openCatalog, putCatalogAside } from './open/catalog.ts'
+export { type CatalogHealth, healCatalog, keepClaims, markFilled, openCatalog, putCatalogAside } from './open/catalog.ts'
 export {
   catalogIdAt,
   clearTemps,
   holdPlace,
+  isTempName,
   type LayerSettings,
   leavePlace,
   openDryPlace,

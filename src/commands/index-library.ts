@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { healCatalog, holdPlace, leavePlace, openPlace, parseTarget, type Place } from '../client/open.ts'
+import { healCatalog, holdPlace, leavePlace, markFilled, openPlace, parseTarget, type Place } from '../client/open.ts'
 import type { Config } from '../config.ts'
 import { exitCodes, LuminaError } from '../errors.ts'
 import type { IndexSummaryEvent } from '../events.ts'
@@ -30,6 +30,7 @@ export async function indexLibrary(config: Config, path: string, io: Io): Promis
       reporter.event(summaryOf(place, result))
       await reporter.drained()
       if (result.error) throw result.error
+      if (!result.ended) markFilled(place)
       if (result.stuck) endStuckProcess(result.signals)
       return result.signals.exitCode() ?? (result.tally.failed > 0 ? exitCodes.someFailed : exitCodes.done)
     } finally {

@@ -9,6 +9,7 @@ import {
   holdPlace,
   keepClaims,
   leavePlace,
+  markFilled,
   openCatalog,
   openDryPlace,
   openPlace,
@@ -101,11 +102,16 @@ async function heal(place: Place, { config, io }: Upload, reporter: PacedReporte
   signals.close()
   if (error) throw error
   if (ended) throw new LuminaError('interrupted', 'The catalog is not made again yet.', { hint: 'Run the same command again.' })
+  markFilled(place)
 }
 
 function told(health: CatalogHealth, setAside: string | undefined): string {
-  const what = health === 'damaged' ? `The catalog of the library was damaged and is set aside as ${setAside}` : 'The catalog of the library is missing'
-  return `${what}: it is made again from the stored files.`
+  return `${whatOf(health, setAside)}: it is made again from the stored files.`
+}
+
+function whatOf(health: CatalogHealth, setAside: string | undefined): string {
+  if (health === 'damaged') return `The catalog of the library was damaged and is set aside as ${setAside}`
+  return health === 'unfilled' ? 'The catalog of the library was not made again to its end' : 'The catalog of the library is missing'
 }
 
 async function recordedRun(asked: Upload, place: Place, ledger: Ledger, reporter: PacedReporter): Promise<number> {
@@ -180,10 +186,8 @@ function exitCodeFor(config: Config, { tally, ended }: RunResult): number {
   return config.errorOnNoTransfer && tally.uploaded === 0 ? exitCodes.nothingToDo : exitCodes.done
 }
 
-function summaryOf({ config, paths, target }: Upload, { tally, failures, retries, seconds, ended }: RunResult): SummaryEvent {
+function summaryOf({ config, paths, target }: Upload, { tally, failedBy, retries, seconds, ended }: RunResult): SummaryEvent {
   const { found, uploaded, uploadedBytes, skipped, failed, lyingExtensions, datedByMtime } = tally
-  const failedBy: SummaryEvent['failedBy'] = {}
-  for (const { code } of failures) failedBy[code] = (failedBy[code] ?? 0) + 1
   return {
     event: 'summary',
     found,

@@ -23,10 +23,15 @@ export function tryLock(path: string): Lock | undefined {
 
 function lock(path: string, patienceMs: number): Lock | undefined {
   mkdirSync(dirname(path), { recursive: true })
-  create(path)
+  // its last owner may remove it, and its folder, between any two steps
+  if (!create(path)) return lock(path, patienceMs)
   const inode = inodeAt(path)
-  const db = new DatabaseSync(path, { timeout: patienceMs })
-  const isThatFile = (): boolean => inodeAt(path) === inode
+  const isThatFile = (): boolean => inode !== undefined && inodeAt(path) === inode
+  const db = opened(path, patienceMs)
+  if (db instanceof Error) {
+    if (isThatFile()) throw db
+    return lock(path, patienceMs)
+  }
   try {
     // no journal beside it: the transaction never writes
     db.exec('PRAGMA journal_mode=OFF; PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE')
@@ -56,12 +61,23 @@ function lock(path: string, patienceMs: number): Lock | undefined {
 /** A database that nobody refers to any more is closed by the garbage collector, and its lock with it. */
 const held = new Set<DatabaseSync>()
 
-/** Never opens a file that is there: closing it would let go of this process's own lock on it (fcntl(2)). */
-function create(path: string): void {
+/** Says whether its folder is there. Never opens a file that is there: closing it would let go of this process's own lock on it (fcntl(2)). */
+function create(path: string): boolean {
   try {
     closeSync(openSync(path, 'wx', 0o600))
+    return true
   } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false
     if (systemCode(error) !== 'EEXIST') throw error
+    return true
+  }
+}
+
+function opened(path: string, patienceMs: number): DatabaseSync | Error {
+  try {
+    return new DatabaseSync(path, { timeout: patienceMs })
+  } catch (error) {
+    return error as Error
   }
 }
 

@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 
 import { describe, expect, test } from 'vitest'
 
 import { jpeg, noise } from './contents.ts'
+import { until } from './program.ts'
 import { createScene, digestsIn, type Scene } from './scene.ts'
 
 const files = 400
@@ -92,6 +93,26 @@ describe('the catalog', () => {
       await expectRebuilt(scene, /catalog of the library (was damaged|is missing)/)
     },
   )
+
+  test('whose making anew is killed is made again by the next run, and nothing is sent again', async () => {
+    const scene = await storedScene()
+    const folder = join(scene.library, '.lumina')
+    harm(folder, 'catalog.db', (path) => rmSync(path))
+    const killed = scene.start(['upload', scene.source, '--to', scene.library])
+    // its lanes write beside a catalog that has begun
+    const begun = (): boolean => (statSync(join(folder, 'catalog.db'), { throwIfNoEntry: false })?.size ?? 0) > 0
+    await until('the catalog is being made', () => begun() && existsSync(join(folder, 'catalog.db-wal')))
+    killed.kill('SIGKILL')
+    await killed.ended
+    // under their old names they would be found by these
+    renameSync(scene.source, `${scene.source}-2`)
+    mkdirSync(scene.source)
+    renameSync(`${scene.source}-2`, join(scene.source, 'moved'))
+    const ran = await scene.upload()
+    expect(ran.summary).toMatchObject({ found: files, uploaded: 0, failed: 0 })
+    expect(ran.stderr).toContain('made again')
+    expect((await scene.upload()).stderr).not.toContain('made again')
+  })
 
   test('damage that only shows itself in mid-run ends the run with one clear line; the next makes it again and sends nothing twice', async () => {
     const scene = await storedScene()

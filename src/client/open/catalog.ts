@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
@@ -7,11 +7,11 @@ import { isDamage } from '../../state/sqlite.ts'
 import { logCatalog } from '../catalogs/log.ts'
 import { type SqliteCatalog, sqliteCatalog } from '../catalogs/sqlite.ts'
 import type { Catalog } from '../destination.ts'
-import { setCatalogAside } from '../drivers/local/library.ts'
+import { setCatalogAside, systemPath } from '../drivers/local/library.ts'
 import { catalogPath, holderLock, type Place } from './place.ts'
 
-/** A catalog that is not whole any more, or not there any more, although its library is. */
-export type CatalogHealth = 'whole' | 'damaged' | 'missing'
+/** A catalog that is not whole any more, or not there any more, although its library is; or whose making anew was cut short. */
+export type CatalogHealth = 'whole' | 'damaged' | 'missing' | 'unfilled'
 
 /** A lane's own connection. @throws an SQLite error that `isDamage` knows, when the file is damaged. */
 export function openCatalog(place: Place): OwnedCatalog {
@@ -59,6 +59,16 @@ export function keepClaims(place: Place): { stop: () => Promise<void> } {
   }
 }
 
+/** Stands beside a catalog that is being made anew: without it, one that a kill left half filled would pass for whole. */
+function unfilledMark({ target }: Place): string {
+  return systemPath(target.root, 'catalog.unfilled')
+}
+
+/** Says that the catalog has everything that is stored. */
+export function markFilled(place: Place): void {
+  rmSync(unfilledMark(place), { force: true })
+}
+
 /**
  * The catalog as it is found at the start of a run. What is damaged is put aside; an empty one in a new epoch takes its place, to be
  * filled from the objects themselves before anybody relies on it.
@@ -67,7 +77,7 @@ export async function healCatalog(place: Place): Promise<{ health: CatalogHealth
   const path = catalogPath(place)
   // SQLite takes an empty file for a new database, and forgets everything
   if (!existsSync(path) || statSync(path).size === 0) {
-    if (!place.created && place.volume.local) await startEpoch(place)
+    if (!place.created) await beginAnew(place)
     return { health: place.created ? 'whole' : 'missing' }
   }
   try {
@@ -77,11 +87,11 @@ export async function healCatalog(place: Place): Promise<{ health: CatalogHealth
     } finally {
       await catalog.close()
     }
-    return { health: 'whole' }
+    return { health: existsSync(unfilledMark(place)) ? 'unfilled' : 'whole' }
   } catch (error) {
     if (!isDamage(error)) throw error
     const setAside = setCatalogAside(path)
-    if (place.volume.local) await startEpoch(place)
+    await beginAnew(place)
     return { health: 'damaged', setAside }
   }
 }
@@ -89,6 +99,11 @@ export async function healCatalog(place: Place): Promise<{ health: CatalogHealth
 /** Puts a catalog out of the way whose damage showed itself in the middle of a run: the next run makes it again. */
 export function putCatalogAside(place: Place): string {
   return setCatalogAside(catalogPath(place))
+}
+
+async function beginAnew(place: Place): Promise<void> {
+  writeFileSync(unfilledMark(place), '')
+  if (place.volume.local) await startEpoch(place)
 }
 
 /** An epoch that no earlier catalog of this library can have had: databases count from 1, and logs begin with the time. */

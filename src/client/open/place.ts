@@ -3,7 +3,7 @@ import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
-import { LuminaError } from '../../errors.ts'
+import { LuminaError, systemCode } from '../../errors.ts'
 import { tryLock, type Lock } from '../../state/lock.ts'
 import { Volumes, type Volume } from '../../state/volume.ts'
 import { libraryId, openLibrary, systemPath } from '../drivers/local/library.ts'
@@ -147,17 +147,29 @@ export function holdPlace(place: Place): Lock {
   return lock
 }
 
+/** Whether a temporary file may be Lumina's: only such are ever removed, since a library may come from anywhere. */
+export function isTempName(name: string): boolean {
+  return /^\d+-(?:[0-9a-f]{8}-)?\d+$/.test(name)
+}
+
 /** What the last run of this holder left half: all of it but the transfers that can be resumed. */
 export function clearTemps(place: Place, resumable: ReadonlySet<string>): void {
   const folder = systemPath(place.target.root, 'tmp', place.holder)
   for (const name of readdirSync(folder)) {
-    if (name !== 'lock' && !resumable.has(name)) rmSync(join(folder, name), { force: true, recursive: true })
+    if (isTempName(name) && !resumable.has(name)) rmSync(join(folder, name), { force: true })
   }
 }
+
+const stays: ReadonlySet<string> = new Set(['ENOTEMPTY', 'EEXIST', 'ENOENT', 'EBUSY', 'EPERM'])
 
 /** Leaves nothing of a run behind but what can be resumed. */
 export function leavePlace(place: Place, lock: Lock): void {
   lock.release()
   const folder = systemPath(place.target.root, 'tmp', place.holder)
-  if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder)
+  try {
+    rmdirSync(folder)
+  } catch (error) {
+    // what can be resumed keeps it, or somebody who looks whether its lock is held
+    if (!stays.has(systemCode(error) ?? '')) throw error
+  }
 }
