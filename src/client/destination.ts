@@ -122,7 +122,7 @@ export type ClaimAnswer =
   /** The key belongs, or is promised, to another content. */
   | { answer: 'key-taken' }
   /** Another transfer of this content is under way; its lease ends at `untilMs` of the catalog's clock. */
-  | { answer: 'held'; untilMs: number }
+  | { answer: 'held'; untilMs: number; /** By this same run: it is told with the other. */ own: boolean }
 
 /** What the first bytes of a content look like: enough to tell that nothing like it is known, cheaper than a digest. */
 export interface Probe {

@@ -39,7 +39,7 @@ async function askOnce(config: Config, io: Io): Promise<string> {
       hint: `${example}, or once for all: lumina config set to <destination>`,
     })
   }
-  const answer = await question(io, 'Which destination? A folder, or a URL like s3://bucket/photos: ')
+  const answer = await question(io, 'Which destination? A folder, for example ~/library: ')
   const to = checked(answer, io.cwd)
   if (!config.dryRun) {
     await writeUserFile(config.userFile, { set: 'to', value: to })

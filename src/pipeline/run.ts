@@ -1,6 +1,6 @@
 import { errorFrom, LuminaError, type ErrorReport } from '../errors.ts'
-import type { Emit, FailedEvent, ProgressEvent } from '../events.ts'
-import { addTally, emptyTally, sumOf, unpackGroups, type Batch, type FolderTask, type Report, type Scanned, type Tally } from './batch.ts'
+import type { Emit, FailedEvent, ProgressEvent, SummaryEvent } from '../events.ts'
+import { addTally, count, emptyTally, sumOf, unpackGroups, type Batch, type FolderTask, type Report, type Scanned, type Tally } from './batch.ts'
 import type { LaneClient } from './lanes/client.ts'
 import { requestStop, type SharedState, type StopReason } from './lanes/shared.ts'
 import type { Task } from './options.ts'
@@ -32,7 +32,10 @@ export interface RunParts {
 
 export interface RunResult {
   tally: Tally
+  /** The first of them. */
   failures: FailedEvent[]
+  /** All of them. */
+  failedBy: SummaryEvent['failedBy']
   retries: number
   seconds: number
   /** Why it ended before all was done. */
@@ -63,6 +66,7 @@ export class Run {
   readonly #batches: Batch[] = []
   readonly #tally = emptyTally()
   readonly #failures: FailedEvent[] = []
+  readonly #failedBy: SummaryEvent['failedBy'] = {}
   readonly #begunMs: number
   readonly #finished = Promise.withResolvers<void>()
   #ended: StopReason | 'error' | undefined
@@ -264,7 +268,10 @@ export class Run {
     addTally(this.#tally, tally)
     this.#reportedSentBytes += sentBytes
     for (const event of events) {
-      if (event.event === 'failed' && this.#failures.length < keptFailures) this.#failures.push(event)
+      if (event.event === 'failed') {
+        count(this.#failedBy, event.code)
+        if (this.#failures.length < keptFailures) this.#failures.push(event)
+      }
       this.#parts.emit(event)
     }
   }
@@ -297,6 +304,7 @@ export class Run {
     return {
       tally: this.#tally,
       failures: this.#failures,
+      failedBy: this.#failedBy,
       retries: this.#retries,
       seconds: this.#seconds(),
       stuck: this.#stuck,

@@ -358,7 +358,8 @@ class Work {
     for (let at = 0; at < wants.length; at++) {
       const want = wants[at] as Want
       const answer = answers[at] as ClaimAnswer
-      want.item.waits = answer.answer === 'held'
+      // a twin in this very run ends as its own: somebody else's transfer is another matter
+      want.item.waits = answer.answer === 'held' && !answer.own
       switch (answer.answer) {
         case 'granted':
           granted.push(want)

@@ -212,9 +212,11 @@ export function testCatalog(name: string, make: (clock: CatalogClock) => Catalog
       together('is granted once for a content, and once for a key', async () => {
         const other = connect({ holder: 'other' })
         expect(await claim(claimOf('a'))).toEqual({ answer: 'granted' })
-        const held = { answer: 'held', untilMs: expect.any(Number) as number }
+        const held = { answer: 'held', untilMs: expect.any(Number) as number, own: false }
         expect(await claim(claimOf('a'), other)).toEqual(held)
         expect(await claim(claimOf('a', { key: 'elsewhere.jpg' }), other)).toEqual(held)
+        // by this run itself, for another file of the same content
+        expect(await claim(claimOf('a', { key: 'twin.jpg' }))).toEqual({ ...held, own: true })
         expect(await claim(claimOf('b', { key: 'a.jpg' }), other)).toEqual({ answer: 'key-taken' })
         expect(await claim(claimOf('b'), other)).toEqual({ answer: 'granted' })
       })

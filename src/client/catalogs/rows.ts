@@ -122,7 +122,7 @@ export class CatalogRows {
       }
       // a holder that may still live may still publish: its key goes to no other content, even after its lease
       if (!same(theirs, digest)) return { answer: 'key-taken' }
-      if (alive === true || untilMs > nowMs) return { answer: 'held', untilMs }
+      if (alive === true || untilMs > nowMs) return { answer: 'held', untilMs, own: holder === who.holder }
     }
     make({ change: 'grant', holder: who.holder, untilMs: nowMs + leaseMs, claims: [want] })
     return { answer: 'granted' }
