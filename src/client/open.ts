@@ -11,7 +11,14 @@ import { retryLayer } from './layers/retry.ts'
 import { openCatalog, readOnlyCatalog } from './open/catalog.ts'
 import { catalogPath, type Place } from './open/place.ts'
 
-export { type CatalogHealth, healCatalog, keepClaims, markFilled, openCatalog, putCatalogAside } from './open/catalog.ts'
+export {
+  type CatalogHealth,
+  healCatalog,
+  keepClaims,
+  markFilled,
+  openCatalog,
+  putCatalogAside,
+} from './open/catalog.ts'
 export {
   catalogIdAt,
   clearTemps,
@@ -32,7 +39,14 @@ type Notice = (code: string, message: string) => void
 /** The driver in its layers, for the `lane`-th lane. */
 export function openDestination(place: Place, lane: number, notice: Notice = () => undefined): Destination {
   const { target, volume, holder, layers, shared } = place
-  let destination: Destination = localDestination({ root: target.root, volume, holder, inFlight: shared.inFlightKiB, lane, notice })
+  let destination: Destination = localDestination({
+    root: target.root,
+    volume,
+    holder,
+    inFlight: shared.inFlightKiB,
+    lane,
+    notice,
+  })
   if (layers.bytesPerSecond !== undefined) {
     destination = bandwidthLayer({ bytesPerSecond: layers.bytesPerSecond, bucket: shared.bandwidth })(destination)
   }
@@ -41,7 +55,10 @@ export function openDestination(place: Place, lane: number, notice: Notice = () 
 
 /** Driver and catalog to look at what is stored, on a disk that may be mounted read-only. */
 export function openToRead(place: Place, lane: number): { destination: Destination; catalog: Catalog } {
-  return { destination: openDestination(place, lane), catalog: isWritable(catalogPath(place)) ? openCatalog(place) : readOnlyCatalog(place, place.indexFolder) }
+  return {
+    destination: openDestination(place, lane),
+    catalog: isWritable(catalogPath(place)) ? openCatalog(place) : readOnlyCatalog(place, place.indexFolder),
+  }
 }
 
 function isWritable(path: string): boolean {

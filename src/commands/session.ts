@@ -31,7 +31,9 @@ export async function openSources(config: Config, paths: readonly string[], io: 
     return { roots: [...named.roots, `list of ${config.filesFrom}`], tasks: concat(named.tasks, list.tasks()) }
   } catch (error) {
     if (systemCode(error) === undefined) throw error
-    throw new LuminaError('usage', `The list ${config.filesFrom} can't be read (${systemCode(error)}).`, { cause: error })
+    throw new LuminaError('usage', `The list ${config.filesFrom} can't be read (${systemCode(error)}).`, {
+      cause: error,
+    })
   }
 }
 
@@ -91,7 +93,11 @@ function linesOf(file: string): string[] {
   try {
     return readFileSync(file, 'utf8').split(/\r?\n/)
   } catch (error) {
-    throw new LuminaError('usage', `The file of --exclude-from can't be read: ${file} (${systemCode(error) ?? 'unknown'}).`, { cause: error })
+    throw new LuminaError(
+      'usage',
+      `The file of --exclude-from can't be read: ${file} (${systemCode(error) ?? 'unknown'}).`,
+      { cause: error },
+    )
   }
 }
 
@@ -121,7 +127,9 @@ export async function lockRun(config: Config, holder: string, io: Io): Promise<L
     const lock = tryLock(path)
     if (lock) return lock
     if (!config.wait) {
-      throw new LuminaError('lock-held', 'Another run has the same source and destination.', { hint: 'Let it finish, or use --wait.' })
+      throw new LuminaError('lock-held', 'Another run has the same source and destination.', {
+        hint: 'Let it finish, or use --wait.',
+      })
     }
     if (!said && !config.quiet) io.stderr.write('Waiting for another run of the same source and destination.\n')
     await sleep(lockPollMs)

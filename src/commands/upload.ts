@@ -23,6 +23,7 @@ import type { Config } from '../config.ts'
 import { exitCodeOf, exitCodes, LuminaError } from '../errors.ts'
 import type { SummaryEvent } from '../events.ts'
 import { sumOf } from '../pipeline/batch.ts'
+import { parseLayout } from '../pipeline/layout.ts'
 import type { RunResult } from '../pipeline/run.ts'
 import type { Sources } from '../pipeline/sources.ts'
 import { exitCodeOfHangup, type Io } from '../report/io.ts'
@@ -34,7 +35,15 @@ import { conduct, endStuckProcess, type Conducted } from './conduct.ts'
 import { destinationOf } from './destination-of.ts'
 import { leftovers, sweep } from './doctor/temps.ts'
 import { fillCatalog } from './index-library.ts'
-import { checkStateDir, holderOf, lanesFor, lockRun, openSources, pipelineOptions, refuseSourceInLibrary } from './session.ts'
+import {
+  checkStateDir,
+  holderOf,
+  lanesFor,
+  lockRun,
+  openSources,
+  pipelineOptions,
+  refuseSourceInLibrary,
+} from './session.ts'
 import { verifyLine } from './verify-line.ts'
 
 interface Upload {
@@ -48,6 +57,8 @@ interface Upload {
 
 /** Sends what the paths name to the destination, once each; resolves with the exit code. */
 export async function upload(config: Config, paths: readonly string[], io: Io): Promise<number> {
+  // what a lane would refuse, before anything is made
+  parseLayout(config.layout)
   const target = parseTarget(await destinationOf(config, io), io.cwd)
   const sources = await openSources(config, paths, io)
   refuseSourceInLibrary(sources, target)
@@ -67,7 +78,8 @@ async function realRun(asked: Upload): Promise<number> {
     const hold = holdPlace(place)
     try {
       const reporter = reporterFor(config, io)
-      if (ledger.setAside !== undefined) notice(reporter, 'ledger-rebuilt', `The ledger was damaged; it is set aside as ${ledger.setAside}.`)
+      if (ledger.setAside !== undefined)
+        notice(reporter, 'ledger-rebuilt', `The ledger was damaged; it is set aside as ${ledger.setAside}.`)
       await heal(place, asked, reporter)
       sweepOld(target, io)
       clearTemps(place, new Set(ledger.transfers(target.url).map(({ token }) => String(token['temp']))))
@@ -101,7 +113,8 @@ async function heal(place: Place, { config, io }: Upload, reporter: PacedReporte
   const { error, ended, signals } = await fillCatalog(place, config, io, aside(reporter))
   signals.close()
   if (error) throw error
-  if (ended) throw new LuminaError('interrupted', 'The catalog is not made again yet.', { hint: 'Run the same command again.' })
+  if (ended)
+    throw new LuminaError('interrupted', 'The catalog is not made again yet.', { hint: 'Run the same command again.' })
   markFilled(place)
 }
 
@@ -111,7 +124,9 @@ function told(health: CatalogHealth, setAside: string | undefined): string {
 
 function whatOf(health: CatalogHealth, setAside: string | undefined): string {
   if (health === 'damaged') return `The catalog of the library was damaged and is set aside as ${setAside}`
-  return health === 'unfilled' ? 'The catalog of the library was not made again to its end' : 'The catalog of the library is missing'
+  return health === 'unfilled'
+    ? 'The catalog of the library was not made again to its end'
+    : 'The catalog of the library is missing'
 }
 
 async function recordedRun(asked: Upload, place: Place, ledger: Ledger, reporter: PacedReporter): Promise<number> {
@@ -186,7 +201,10 @@ function exitCodeFor(config: Config, { tally, ended }: RunResult): number {
   return config.errorOnNoTransfer && tally.uploaded === 0 ? exitCodes.nothingToDo : exitCodes.done
 }
 
-function summaryOf({ config, paths, target }: Upload, { tally, failedBy, retries, seconds, ended }: RunResult): SummaryEvent {
+function summaryOf(
+  { config, paths, target }: Upload,
+  { tally, failedBy, retries, seconds, ended }: RunResult,
+): SummaryEvent {
   const { found, uploaded, uploadedBytes, skipped, failed, lyingExtensions, datedByMtime } = tally
   return {
     event: 'summary',
@@ -216,7 +234,9 @@ function refuseOtherLibrary(config: Config, ledger: Ledger, target: Target): voi
   if (there === remembered.id) return
   throw new LuminaError(
     'destination-missing',
-    there === undefined ? `The library at ${target.root} is not there any more.` : `At ${target.root} lies another library than last time.`,
+    there === undefined
+      ? `The library at ${target.root} is not there any more.`
+      : `At ${target.root} lies another library than last time.`,
     { hint: 'Is its disk mounted? If it is gone for good, use --new-library.' },
   )
 }

@@ -46,7 +46,12 @@ export async function verify(config: Config, paths: readonly string[], io: Io): 
   }
 }
 
-function summaryOf({ quick }: Config, target: Target, { tally, seconds, ended }: RunResult, holdsLibrary: boolean): VerifySummaryEvent {
+function summaryOf(
+  { quick }: Config,
+  target: Target,
+  { tally, seconds, ended }: RunResult,
+  holdsLibrary: boolean,
+): VerifySummaryEvent {
   const { found, uploaded, uploadedBytes, notStored } = tally
   return {
     event: 'verify-summary',

@@ -64,7 +64,11 @@ export class FileList {
     const root = this.commonRoot()
     for (let folder = this.#folderAfter(''); folder !== undefined; folder = this.#folderAfter(folder)) {
       const path = fromText(folder)
-      for (let names = this.#names(folder, ''); names.length > 0; names = this.#names(folder, asText(names.at(-1) as string))) {
+      for (
+        let names = this.#names(folder, '');
+        names.length > 0;
+        names = this.#names(folder, asText(names.at(-1) as string))
+      ) {
         yield { path, dir: path.slice(root.length).replace(/^\//, ''), ignores: [], only: names }
       }
     }
@@ -75,7 +79,12 @@ export class FileList {
   }
 
   #names(folder: string, after: string): string[] {
-    const rows = this.#sqlite.rows<[string]>('SELECT name FROM file WHERE folder=? AND name>? ORDER BY name LIMIT ?', folder, after, namesATask)
+    const rows = this.#sqlite.rows<[string]>(
+      'SELECT name FROM file WHERE folder=? AND name>? ORDER BY name LIMIT ?',
+      folder,
+      after,
+      namesATask,
+    )
     return rows.map(([name]) => fromText(name))
   }
 
@@ -86,6 +95,7 @@ export class FileList {
 
 function split(bytes: Buffer, end: number): Buffer[] {
   const parts: Buffer[] = []
-  for (let start = 0, at = bytes.indexOf(end); at >= 0; start = at + 1, at = bytes.indexOf(end, start)) parts.push(bytes.subarray(start, at))
+  for (let start = 0, at = bytes.indexOf(end); at >= 0; start = at + 1, at = bytes.indexOf(end, start))
+    parts.push(bytes.subarray(start, at))
   return parts
 }

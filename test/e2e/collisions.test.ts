@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 
 import { cr2, jpeg, jpegTaken, movie, xmp } from './contents.ts'
 import { createScene, digestsIn, filesIn, sha256, type Scene } from './scene.ts'
+import { isRoot, isWindows } from './tools.ts'
 
 function stored({ library }: Scene, key: string): Buffer {
   return readFileSync(join(library, key))
@@ -122,3 +123,18 @@ test('a layout by date: from the photo, for its sidecar too, else from the file 
   expect(ran.stderr).toContain('1 file dated by the file system')
   expect((await scene.verify()).code).toBe(0)
 })
+
+test.skipIf(isRoot || isWindows)(
+  'an object that can not be read fails what wants its name, and nothing else',
+  async () => {
+    const scene = createScene()
+    scene.add('one.jpg', jpeg('first'))
+    await scene.upload()
+    scene.add('two.jpg', jpeg('2.1'))
+    writeFileSync(join(scene.library, 'two.jpg'), jpeg('2.2'), { mode: 0 })
+    scene.add('z/last.jpg', jpeg('last'))
+    const ran = await scene.upload()
+    expect(ran.summary).toMatchObject({ found: 3, uploaded: 1, failed: 1, failedBy: { unreadable: 1 } })
+    expect(ran.code).toBe(1)
+  },
+)

@@ -11,7 +11,11 @@ import { createShared } from '../../src/pipeline/lanes/shared.ts'
 
 test('a lane that cannot start says why', async () => {
   const root = mkdtempSync(join(tmpdir(), 'lumina-lane-'))
-  const place = openPlace(parseTarget(join(root, 'library'), root), { holder: 'a-run', layers: { retries: 0 }, stateDir: root })
+  const place = openPlace(parseTarget(join(root, 'library'), root), {
+    holder: 'a-run',
+    layers: { retries: 0 },
+    stateDir: root,
+  })
   // a folder where the catalog should be: SQLite can't open it
   mkdirSync(join(root, 'library/.lumina/catalog.db'))
   const options = {
@@ -27,7 +31,10 @@ test('a lane that cannot start says why', async () => {
     detail: false,
     filters: { include: [], exclude: [], ignoreLines: [], skipFolders: [] },
   } as const
-  const lane = startLane({ index: 0, options, stateDir: root, placeBit: 1, place, shared: createShared(1) }, () => undefined)
+  const lane = startLane(
+    { index: 0, options, stateDir: root, placeBit: 1, place, shared: createShared(1) },
+    () => undefined,
+  )
   await expect(lane.scan([])).rejects.toThrow(/unable to open database file/)
   await lane.close()
   rmSync(root, { recursive: true, force: true })

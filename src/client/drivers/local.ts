@@ -1,4 +1,18 @@
-import { closeSync, constants, fstatSync, fsync, ftruncateSync, futimesSync, lstatSync, openSync, readdirSync, readSync, rmSync, writeSync, type Stats } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsync,
+  ftruncateSync,
+  futimesSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeSync,
+  type Stats,
+} from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { dirname, join, relative, sep } from 'node:path'
 import { promisify } from 'node:util'
@@ -59,7 +73,13 @@ export function localDestination(options: LocalOptions): Destination {
   const tempPath = (name: string): string => `${tempFolder}/${name}`
 
   /** Sends `source` from `offset` into an open file; the buffer is this transfer's own, since a read may take its time. */
-  async function pour(fd: number, source: Source, offset: number, room: Reservation, ctx: CallContext): Promise<number> {
+  async function pour(
+    fd: number,
+    source: Source,
+    offset: number,
+    room: Reservation,
+    ctx: CallContext,
+  ): Promise<number> {
     const buffer = buffers.take()
     let at = offset
     try {
@@ -68,7 +88,7 @@ export function localDestination(options: LocalOptions): Destination {
         const read = source.read(buffer, at)
         const got = typeof read === 'number' ? read : await read
         if (got === 0) break
-        for (let written = 0; written < got; ) written += writeSync(fd, buffer, written, got - written, at + written)
+        for (let written = 0; written < got;) written += writeSync(fd, buffer, written, got - written, at + written)
         at += got
         room.wrote(got)
         ctx.progress?.(at)
@@ -109,7 +129,8 @@ export function localDestination(options: LocalOptions): Destination {
       writeHeld(temp, content, modifiedMs)
       const target = pathOf(key)
       makeFolder(dirname(target))
-      if (!publisher.link(temp, target)) throw new LuminaError('io', `${root} has no hard links.`, { retry: 'transient' })
+      if (!publisher.link(temp, target))
+        throw new LuminaError('io', `${root} has no hard links.`, { retry: 'transient' })
       return { key, bytes: content.length }
     } catch (error) {
       rmSync(temp, { force: true })
@@ -223,7 +244,8 @@ export function localDestination(options: LocalOptions): Destination {
           try {
             const held = fstatSync(fd).size
             // a hole would count as bytes, and be zeros
-            if (held < offset) throw new LuminaError('io', `Only ${held} bytes are there to go on from.`, { retry: 'transient' })
+            if (held < offset)
+              throw new LuminaError('io', `Only ${held} bytes are there to go on from.`, { retry: 'transient' })
             const room = space.reserve(source.bytes - offset)
             return await pour(fd, source, offset, room, ctx).finally(() => room.release())
           } finally {
@@ -242,7 +264,8 @@ export function localDestination(options: LocalOptions): Destination {
           }
           return publish(temp, key, source.bytes)
         }),
-      abort: (token) => guarded(String(token['temp']), async () => rmSync(tempPath(tempName(token['temp'])), { force: true })),
+      abort: (token) =>
+        guarded(String(token['temp']), async () => rmSync(tempPath(tempName(token['temp'])), { force: true })),
     },
   }
 }
@@ -252,7 +275,7 @@ const flush = promisify(fsync)
 function writeHeld(path: string, content: Uint8Array, modifiedMs: number): void {
   const fd = openSync(path, 'wx')
   try {
-    for (let at = 0; at < content.length; ) at += writeSync(fd, content, at, content.length - at, at)
+    for (let at = 0; at < content.length;) at += writeSync(fd, content, at, content.length - at, at)
     futimesSync(fd, modifiedMs / 1000, modifiedMs / 1000)
   } finally {
     closeSync(fd)
@@ -275,7 +298,9 @@ function statOf(path: string): Stats | undefined {
 }
 
 function changed(source: Source): LuminaError {
-  return new LuminaError('changed-while-reading', `The file gave other than its ${source.bytes} bytes.`, { retry: 'transient' })
+  return new LuminaError('changed-while-reading', `The file gave other than its ${source.bytes} bytes.`, {
+    retry: 'transient',
+  })
 }
 
 function forgotten(): LuminaError {
@@ -284,6 +309,13 @@ function forgotten(): LuminaError {
 
 function missing(key: Key): LuminaError {
   return new LuminaError('not-found', `There is no ${key}.`)
+}
+
+function unreadable(key: Key, cause: unknown): LuminaError {
+  return new LuminaError('unreadable', `What the library holds as ${key} can't be read.`, {
+    cause,
+    hint: 'Check its permissions.',
+  })
 }
 
 /** Buffers for transfers that overlap: as many as there were at once, and never more. */
@@ -331,12 +363,15 @@ async function* chunks(path: string, key: Key, from: number, buffers: Buffers): 
   try {
     fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
   } catch (error) {
-    throw systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR' ? missing(key) : failure(error, key)
+    const code = systemCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw missing(key)
+    // one object that is not ours to read says nothing of the others
+    throw code === 'EACCES' || code === 'EPERM' ? unreadable(key, error) : failure(error, key)
   }
   const buffer = buffers.take()
   try {
     if (!fstatSync(fd).isFile()) throw missing(key)
-    for (let at = from; ; ) {
+    for (let at = from; ;) {
       const got = readSync(fd, buffer, 0, chunkBytes, at)
       if (got === 0) return
       yield buffer.subarray(0, got)

@@ -116,7 +116,12 @@ async function startEpoch(place: Place): Promise<void> {
 /** A catalog to be asked, and not to be left a trace in; `indexFolder` is for the index of a log. */
 export function readOnlyCatalog(place: Place, indexFolder: string): Catalog {
   if (!place.volume.local) return openLog(place, indexFolder)
-  return sqliteCatalog({ path: readOnlyPath(catalogPath(place)), id: place.catalogId, holder: place.holder, readOnly: true })
+  return sqliteCatalog({
+    path: readOnlyPath(catalogPath(place)),
+    id: place.catalogId,
+    holder: place.holder,
+    readOnly: true,
+  })
 }
 
 /**

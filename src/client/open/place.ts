@@ -65,7 +65,10 @@ function fromFileUrl(text: string): string {
   try {
     return fileURLToPath(text)
   } catch (error) {
-    throw new LuminaError('usage', `${text} is not the URL of a folder.`, { cause: error, hint: 'Write file:///path/to/library or just the path.' })
+    throw new LuminaError('usage', `${text} is not the URL of a folder.`, {
+      cause: error,
+      hint: 'Write file:///path/to/library or just the path.',
+    })
   }
 }
 
@@ -91,7 +94,11 @@ export function openPlace(target: Target, { holder, layers, stateDir }: PlaceOpt
     throw new LuminaError('usage', `${target.root} is a file, not a folder.`, { hint: 'Name a folder as the library.' })
   }
   const library = openLibrary(target.root, holder)
-  return placeOf({ ...target, root: realpathSync(target.root) }, library.id, library.created, { holder, layers, stateDir })
+  return placeOf({ ...target, root: realpathSync(target.root) }, library.id, library.created, {
+    holder,
+    layers,
+    stateDir,
+  })
 }
 
 /** `target` for a run that changes nothing: it need not exist. */
@@ -105,14 +112,28 @@ export function openExisting(target: Target, options: PlaceOptions): Place {
   const id = catalogIdAt(target)
   const place = placeOf(target, id ?? 'none', false, options)
   if (id === undefined || !existsSync(catalogPath(place))) {
-    throw new LuminaError('destination-missing', id === undefined ? `There is no library at ${target.root}.` : `The library at ${target.root} has lost its catalog.`, {
-      hint: id === undefined ? 'Is its disk mounted?' : `Make it again from the stored files: lumina index ${target.root}`,
-    })
+    throw new LuminaError(
+      'destination-missing',
+      id === undefined
+        ? `There is no library at ${target.root}.`
+        : `The library at ${target.root} has lost its catalog.`,
+      {
+        hint:
+          id === undefined
+            ? 'Is its disk mounted?'
+            : `Make it again from the stored files: lumina index ${target.root}`,
+      },
+    )
   }
   return place
 }
 
-function placeOf(target: Target, catalogId: string, created: boolean, { holder, layers, stateDir }: PlaceOptions): Place {
+function placeOf(
+  target: Target,
+  catalogId: string,
+  created: boolean,
+  { holder, layers, stateDir }: PlaceOptions,
+): Place {
   return {
     target,
     volume: new Volumes().at(target.root),
@@ -143,7 +164,10 @@ export function holdPlace(place: Place): Lock {
   // on a network, locks are not to be trusted: there the lease of what it has claimed shows the same, a minute later
   if (!place.volume.local) return { release: () => undefined }
   const lock = tryLock(holderLock(place.target, place.holder))
-  if (!lock) throw new LuminaError('lock-held', `Another run of the same command fills ${place.target.root}.`, { hint: 'Wait for it with --wait.' })
+  if (!lock)
+    throw new LuminaError('lock-held', `Another run of the same command fills ${place.target.root}.`, {
+      hint: 'Wait for it with --wait.',
+    })
   return lock
 }
 

@@ -79,4 +79,3 @@ function clientOf(worker: Worker, emit: Emit): LaneClient {
     },
   }
 }
-
