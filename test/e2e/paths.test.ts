@@ -70,6 +70,14 @@ describe('arguments', () => {
     }
   })
 
+  test('a layout that names no field is refused before a library is made', async () => {
+    const scene = createScene()
+    scene.add('one.jpg', jpeg(1))
+    const ran = await scene.upload(['--layout', '{bogus}/{name}{ext}'])
+    expectRefusal(ran, 2, /unknown field \{bogus\}/)
+    expect(existsSync(scene.library)).toBe(false)
+  })
+
   test('an unknown flag is told with what was meant', async () => {
     const scene = createScene()
     const ran = await scene.run(['upload', scene.source, '--to', scene.library, '--dry-rum'])
