@@ -81,7 +81,8 @@ async function realRun(asked: Upload): Promise<number> {
       if (ledger.setAside !== undefined)
         notice(reporter, 'ledger-rebuilt', `The ledger was damaged; it is set aside as ${ledger.setAside}.`)
       await heal(place, asked, reporter)
-      sweepOld(target, io)
+      // on a network, nothing shows whether the run that left them lives
+      if (place.volume.local) sweepOld(target, io)
       clearTemps(place, new Set(ledger.transfers(target.url).map(({ token }) => String(token['temp']))))
       const claims = keepClaims(place)
       try {

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, realpathSync, statSync, type Dirent, type Stats } from 'node:fs'
 
-import { systemCode } from '../errors.ts'
+import { LuminaError, systemCode } from '../errors.ts'
 import { isPhoto, classOf } from '../hash/kinds.ts'
 import { groupByCompanion } from '../media/companions.ts'
 import { nameOf, osPath } from '../os-path.ts'
@@ -11,7 +11,7 @@ import { ignoreFileName, isLitter, withIgnoreFile, type Filters } from './filter
 import type { PipelineOptions } from './options.ts'
 import { Outcomes, unknownKind, type Found } from './outcomes.ts'
 import { sameStamp, sourceFailure, stampOf } from './source.ts'
-import { slashed } from './sources.ts'
+import { isInside, slashed } from './sources.ts'
 import type { Spool } from './spool.ts'
 
 /** A batch is what a lane reads, asks the catalog for and records at once: large enough to share a transaction, small enough to share out. */
@@ -80,6 +80,7 @@ class Scan {
   }
 
   run(): Scanned {
+    this.#refuseLibrary()
     try {
       this.#walk()
     } catch (error) {
@@ -88,6 +89,16 @@ class Scan {
     }
     const { tally, events } = this.#outcomes
     return { tally, events, folders: this.#folders, batches: this.#batches(), rests: this.#rest ? [this.#rest] : [] }
+  }
+
+  /** A list may name what is stored already: compared with itself, that is always the same. */
+  #refuseLibrary(): void {
+    const { only, path } = this.#task
+    const library = only && this.#ctx.options.filters.skipFolders.find((folder) => isInside(path, folder))
+    if (library === undefined) return
+    throw new LuminaError('usage', `The source ${path} lies in the library ${library}.`, {
+      hint: 'What is in a library already is taken into its catalog by: lumina index <library>',
+    })
   }
 
   /** An unreadable folder is one failed asset, not the end. */

@@ -2,10 +2,10 @@ import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } fr
 import { join } from 'node:path'
 
 import type { CatalogIdentity, ResumeToken, Sha256 } from '../client/destination.ts'
-import type { ErrorCode } from '../errors.ts'
+import { type ErrorCode, LuminaError } from '../errors.ts'
 import type { Kind, SummaryEvent } from '../events.ts'
 import { asText, fromText } from '../os-path.ts'
-import { DamagedValue, isBrokenRule, isDamage, isReadOnly, Sqlite } from './sqlite.ts'
+import { DamagedValue, isBrokenRule, isDamage, isOutOfRoom, isReadOnly, Sqlite } from './sqlite.ts'
 
 const migrations = [
   `CREATE TABLE place (slot INTEGER PRIMARY KEY, url TEXT NOT NULL, catalog TEXT NOT NULL, epoch INTEGER NOT NULL, used_ms INTEGER NOT NULL);
@@ -105,7 +105,7 @@ export class Ledger {
     try {
       return this.#tryOpen()
     } catch (error) {
-      if (!isDamage(error)) throw error
+      if (!isDamage(error)) throw this.#told(error)
       this.#putAside()
       return this.#tryOpen()
     }
@@ -135,11 +135,19 @@ export class Ledger {
     }
   }
 
+  #told(error: unknown): unknown {
+    if (!isOutOfRoom(error)) return error
+    return new LuminaError('config', `The ledger ${this.path} can't be written: ${(error as Error).message}.`, {
+      cause: error,
+      hint: 'Is its disk full? Free some space, or name another folder with --state.',
+    })
+  }
+
   #heal<T>(work: (sqlite: Sqlite) => T): T {
     try {
       return work(this.#sqlite)
     } catch (error) {
-      if (!this.#isDamage(error)) throw error
+      if (!this.#isDamage(error)) throw this.#told(error)
       this.#sqlite.close()
       this.#putAside()
       this.#sqlite = this.#open()

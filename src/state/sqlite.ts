@@ -122,7 +122,10 @@ const failed = 1
 const busy = 5
 const locked = 6
 const readOnly = 8
+const ioError = 10
 const corrupt = 11
+const full = 13
+const cannotOpen = 14
 const constraint = 19
 const mismatch = 20
 const notADatabase = 26
@@ -161,6 +164,12 @@ export function isBrokenRule(error: unknown): boolean {
 /** Whether SQLite takes the file for read-only: by its permissions, or by a damaged header that asks for a newer SQLite. */
 export function isReadOnly(error: unknown): boolean {
   return primaryCode(error) === readOnly
+}
+
+/** Whether the file system would not take it: full (which SQLite calls an I/O error where its shared memory is concerned), or failing. */
+export function isOutOfRoom(error: unknown): boolean {
+  const code = primaryCode(error)
+  return code === full || code === ioError || code === cannotOpen
 }
 
 /** Extended codes carry the primary one in their low byte: https://sqlite.org/rescode.html */

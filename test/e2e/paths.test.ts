@@ -70,6 +70,18 @@ describe('arguments', () => {
     }
   })
 
+  test('a list that names what is stored is no proof of anything', async () => {
+    const scene = createScene()
+    scene.add('one.jpg', jpeg(1))
+    await scene.upload()
+    const list = join(scene.root, 'list')
+    writeFileSync(list, `${join(scene.library, 'one.jpg')}\n`)
+    const ran = await scene.run(['verify', '--files-from', list, '--to', scene.library, '--json'])
+    expect(ran.code).toBe(2)
+    expect(ran.stderr).toMatch(/lies in the library/)
+    expect(ran.stderr).not.toContain('Safe to wipe')
+  })
+
   test('a layout that names no field is refused before a library is made', async () => {
     const scene = createScene()
     scene.add('one.jpg', jpeg(1))

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { expect, test, type TestContext } from 'vitest'
@@ -58,6 +58,40 @@ test(`full in the middle of many files: what was told is stored, the rest follow
   for (let at = 0; at < 120; at++) scene.add(`${at % 9}/${at}.jpg`, jpeg(at, 80_000))
   await expectFullThenDone(scene)
 })
+
+test(`no room for the catalog itself is said in one line, exit 4, and the rest follows (${needs.mount})`, async (context) => {
+  const scene = sceneWithRoom(20 * 1024, context)
+  scene.add('one.jpg', jpeg(1))
+  const full = await scene.upload()
+  expect(full.code).toBe(4)
+  expect(full.stderr).toContain('Free some space')
+  rmSync(scene.ballast)
+  expect((await scene.upload()).summary.uploaded).toBe(1)
+})
+
+test(`no room for the ledger is said in one line, with another folder as a way out (${needs.mount})`, async ({ skip }) => {
+  const scene = createScene()
+  if (!mountMemory(scene.state, String(2 * mebibyte))) skip(needs.mount)
+  scene.add('one.jpg', jpeg(1))
+  expect((await scene.upload()).code).toBe(0)
+  fill(join(scene.state, 'ballast'))
+  scene.add('two.jpg', jpeg(2))
+  const full = await scene.upload()
+  expect(full.code).toBe(2)
+  expect(full.stderr).toContain('--state')
+})
+
+/** Takes all the room that there is. */
+function fill(path: string): void {
+  const file = openSync(path, 'w')
+  try {
+    for (;;) writeSync(file, Buffer.alloc(4096))
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ENOSPC' })
+  } finally {
+    closeSync(file)
+  }
+}
 
 test(`another program takes the room in the middle of a large file (${needs.mount})`, async (context) => {
   const scene = sceneWithRoom(30 * mebibyte, context)

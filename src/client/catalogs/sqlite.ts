@@ -1,5 +1,5 @@
 import { LuminaError } from '../../errors.ts'
-import { isDamage, Sqlite } from '../../state/sqlite.ts'
+import { isDamage, isOutOfRoom, isReadOnly, Sqlite } from '../../state/sqlite.ts'
 import type { Catalog } from '../destination.ts'
 import { CatalogRows, type Change, type Claimant, leaseMs, migrations } from './rows.ts'
 
@@ -39,7 +39,7 @@ export function sqliteCatalog(options: SqliteCatalogOptions): SqliteCatalog {
     sqlite.migrate(`The catalog ${options.path}`, migrations)
   } catch (error) {
     sqlite.close()
-    throw error
+    throw isOutOfRoom(error) ? refused(error) : error
   }
   const rows = new CatalogRows(sqlite)
   const make = (change: Change): void => sqlite.transaction(() => rows.apply(change))
@@ -99,11 +99,25 @@ export function sqliteCatalog(options: SqliteCatalogOptions): SqliteCatalog {
   }
 }
 
+function refused(error: unknown): LuminaError {
+  if (isReadOnly(error)) {
+    return new LuminaError('destination-read-only', "The catalog of the library can't be written.", {
+      cause: error,
+      hint: 'Check who owns the library and whether its disk is mounted read-only.',
+    })
+  }
+  return new LuminaError('destination-full', `The catalog of the library can't be written: ${(error as Error).message}.`, {
+    cause: error,
+    hint: 'Is its disk full? Free some space; everything stored so far stays.',
+  })
+}
+
 /** Damage in the middle of a file shows itself only when that page is read. */
 function told<T>(work: () => T): T {
   try {
     return work()
   } catch (error) {
+    if (isReadOnly(error) || isOutOfRoom(error)) throw refused(error)
     if (!isDamage(error)) throw error
     throw new LuminaError('state-corrupt', 'The catalog of the library is damaged.', {
       cause: error,
