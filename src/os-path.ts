@@ -29,7 +29,7 @@ export function bytesOf(path: string): Buffer {
 export function nameOf(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString()
   let name = ''
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = sequenceLength(bytes[at] as number)
     const sequence = bytes.subarray(at, at + length)
     if (sequence.length === length && isUtf8(sequence)) {

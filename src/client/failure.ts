@@ -28,7 +28,10 @@ export function failure(error: unknown, what: string): unknown {
     case 'ENODEV':
     case 'ENXIO':
     case 'ESTALE':
-      return new LuminaError('destination-missing', `The library went away: ${what} (${code}).`, { ...options, hint: 'Is its disk still mounted?' })
+      return new LuminaError('destination-missing', `The library went away: ${what} (${code}).`, {
+        ...options,
+        hint: 'Is its disk still mounted?',
+      })
     case 'ENAMETOOLONG':
     case 'EILSEQ':
     case 'ENOTDIR':

@@ -28,7 +28,16 @@ export interface Conducted extends RunResult {
 }
 
 /** Starts lanes, lets them work through the tasks, and hears signals and a reader's hangup meanwhile. */
-export async function conduct({ config, io, reporter, tasks, place, placeBit, options, lanes }: Conduct): Promise<Conducted> {
+export async function conduct({
+  config,
+  io,
+  reporter,
+  tasks,
+  place,
+  placeBit,
+  options,
+  lanes,
+}: Conduct): Promise<Conducted> {
   const shared = createShared(lanes, config.maxTransfer)
   const emit = (event: LuminaEvent): void => {
     if (event.event === 'retrying') run.retried()
@@ -45,7 +54,11 @@ export async function conduct({ config, io, reporter, tasks, place, placeBit, op
     ...(config.maxDuration === undefined ? {} : { maxDurationMs: config.maxDuration }),
   })
   const signals = listenForSignals((signal) => {
-    emit({ event: 'notice', code: 'stopping', message: `${signal}: what is on the wire comes to its end; once more ends it now.` })
+    emit({
+      event: 'notice',
+      code: 'stopping',
+      message: `${signal}: what is on the wire comes to its end; once more ends it now.`,
+    })
     run.stop('interrupted')
   })
   const onHangup = (): void => run.stop('interrupted')
@@ -66,10 +79,14 @@ function fills({ task, dryRun }: PipelineOptions): boolean {
 
 function setAside(place: Place, cause: LuminaError): LuminaError {
   const path = putCatalogAside(place)
-  return new LuminaError('state-corrupt', `The catalog of the library was found damaged, and is set aside as ${path}.`, {
-    cause,
-    hint: 'Run the same command again: the catalog is made again from the stored files, and nothing is sent twice.',
-  })
+  return new LuminaError(
+    'state-corrupt',
+    `The catalog of the library was found damaged, and is set aside as ${path}.`,
+    {
+      cause,
+      hint: 'Run the same command again: the catalog is made again from the stored files, and nothing is sent twice.',
+    },
+  )
 }
 
 /** The end of a process whose lanes are blocked for good: only a signal ends their threads. */

@@ -16,7 +16,10 @@ import { checkStateDir, holderOf, lanesFor, lockRun, pipelineOptions } from './s
 /** Takes what lies in a library, and is in no catalog yet, into its catalog; resolves with the exit code. */
 export async function indexLibrary(config: Config, path: string, io: Io): Promise<number> {
   const target = parseTarget(path, io.cwd)
-  if (!existsSync(target.root)) throw new LuminaError('no-such-path', `There is no folder ${path}.`, { hint: 'Check the spelling, and whether its disk is mounted.' })
+  if (!existsSync(target.root))
+    throw new LuminaError('no-such-path', `There is no folder ${path}.`, {
+      hint: 'Check the spelling, and whether its disk is mounted.',
+    })
   checkStateDir(config.state)
   const holder = holderOf(config.state, { roots: [target.root] }, target)
   const lock = await lockRun(config, holder, io)

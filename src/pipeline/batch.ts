@@ -112,7 +112,17 @@ export interface Tally {
 }
 
 export function emptyTally(): Tally {
-  return { found: 0, foundBytes: 0, uploaded: 0, uploadedBytes: 0, skipped: {}, notStored: {}, failed: 0, lyingExtensions: 0, datedByMtime: 0 }
+  return {
+    found: 0,
+    foundBytes: 0,
+    uploaded: 0,
+    uploadedBytes: 0,
+    skipped: {},
+    notStored: {},
+    failed: 0,
+    lyingExtensions: 0,
+    datedByMtime: 0,
+  }
 }
 
 export function addTally(sum: Tally, more: Tally): void {
@@ -127,7 +137,10 @@ export function addTally(sum: Tally, more: Tally): void {
   addCounts(sum.notStored, more.notStored)
 }
 
-function addCounts<Reason extends string>(sum: Partial<Record<Reason, number>>, more: Partial<Record<Reason, number>>): void {
+function addCounts<Reason extends string>(
+  sum: Partial<Record<Reason, number>>,
+  more: Partial<Record<Reason, number>>,
+): void {
   for (const reason of Object.keys(more) as Reason[]) count(sum, reason, more[reason])
 }
 

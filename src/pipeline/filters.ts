@@ -79,7 +79,12 @@ export function createFilters(options: FilterOptions): Filters {
   const exclude = matcher(options.exclude)
   const ownLines = options.ignoreLines.length === 0 ? undefined : ignore().add([...options.ignoreLines])
   const compiled = new Map<string, Ignore>()
-  const { minBytes = 0, maxBytes = Number.POSITIVE_INFINITY, sinceMs = Number.NEGATIVE_INFINITY, untilMs = Number.POSITIVE_INFINITY } = options
+  const {
+    minBytes = 0,
+    maxBytes = Number.POSITIVE_INFINITY,
+    sinceMs = Number.NEGATIVE_INFINITY,
+    untilMs = Number.POSITIVE_INFINITY,
+  } = options
 
   const ignoredBy = ({ dir, lines }: IgnoreFile, path: string): boolean | undefined => {
     let patterns = compiled.get(lines)
@@ -94,7 +99,11 @@ export function createFilters(options: FilterOptions): Filters {
 
   return {
     byName: include !== undefined || exclude !== undefined || ownLines !== undefined,
-    byStat: minBytes > 0 || maxBytes < Number.POSITIVE_INFINITY || sinceMs > Number.NEGATIVE_INFINITY || untilMs < Number.POSITIVE_INFINITY,
+    byStat:
+      minBytes > 0 ||
+      maxBytes < Number.POSITIVE_INFINITY ||
+      sinceMs > Number.NEGATIVE_INFINITY ||
+      untilMs < Number.POSITIVE_INFINITY,
     wantsName(path, isFolder, ignores) {
       const asked = isFolder ? `${path}/` : path
       if (exclude?.(path)) return false
@@ -114,7 +123,11 @@ export function createFilters(options: FilterOptions): Filters {
 function matcher(patterns: readonly string[]): ((path: string) => boolean) | undefined {
   if (patterns.length === 0) return undefined
   const tests = patterns.map((pattern) =>
-    picomatch(pattern.replace(/^\.?\//, '').replace(/\/$/, ''), { nocase: true, dot: true, basename: !/\/./.test(pattern) }),
+    picomatch(pattern.replace(/^\.?\//, '').replace(/\/$/, ''), {
+      nocase: true,
+      dot: true,
+      basename: !/\/./.test(pattern),
+    }),
   )
   return (path) => tests.some((test) => test(path))
 }

@@ -41,7 +41,8 @@ async function indexItem(item: Item, dir: string, arena: Arena, outcomes: Outcom
 
 async function take(item: Item, dir: string, outcomes: Outcomes, ctx: WorkContext): Promise<void> {
   const key = dir === '' ? item.member.name : `${dir}/${item.member.name}`
-  if (!key.isWellFormed()) throw new LuminaError('key-invalid', `${item.file.path} has a name that is not UTF-8, so no key can name it.`)
+  if (!key.isWellFormed())
+    throw new LuminaError('key-invalid', `${item.file.path} has a name that is not UTF-8, so no key can name it.`)
   const digest = (item.digest ??= await digestFile(item, ctx))
   const claim: Claim = { key, digest, sidecar: item.sidecar }
   let answer = await decided(claim, ctx)
@@ -51,7 +52,8 @@ async function take(item: Item, dir: string, outcomes: Outcomes, ctx: WorkContex
     answer = await decided(claim, ctx)
   }
   if (answer.answer === 'known') return outcomes.skipped(item.found, 'already-there', answer.key)
-  if (answer.answer !== 'granted') throw new LuminaError('key-taken', `Another run is storing something else as ${item.file.path}.`)
+  if (answer.answer !== 'granted')
+    throw new LuminaError('key-taken', `Another run is storing something else as ${item.file.path}.`)
   await ctx.catalog.record([entryOf(item, claim)])
   outcomes.indexed(item.found, key, digest)
 }

@@ -86,7 +86,7 @@ function mayBeRare(name: string): boolean {
 }
 
 function readWhole(fd: number, into: Uint8Array, path: string): void {
-  for (let at = 0; at < into.length; ) {
+  for (let at = 0; at < into.length;) {
     let got: number
     try {
       got = readSync(fd, into, at, into.length - at, at)

@@ -75,7 +75,9 @@ function parse(template: string): Part[] {
     const [name = '', ...format] = piece.slice(1, -1).split(':')
     const field = fields.find((known) => known === name)
     if (!field) {
-      throw new LuminaError('usage', `The layout has an unknown field ${piece}.`, { hint: `Fields are ${fields.map((known) => `{${known}}`).join(' ')}.` })
+      throw new LuminaError('usage', `The layout has an unknown field ${piece}.`, {
+        hint: `Fields are ${fields.map((known) => `{${known}}`).join(' ')}.`,
+      })
     }
     return [{ field, format: format.join(':') }]
   })

@@ -96,7 +96,8 @@ export function counterOf(key: Key, base: Key, rules: KeyRules): number {
 
 /** The group's date: pairs and sidecars lie in one folder, whichever of them tells it. */
 export function takenOf(item: Item): TakenAt {
-  const told = item.group.find(({ sidecar, taken }) => !sidecar && taken)?.taken ?? item.group.find(({ taken }) => taken)?.taken
+  const told =
+    item.group.find(({ sidecar, taken }) => !sidecar && taken)?.taken ?? item.group.find(({ taken }) => taken)?.taken
   return told ?? takenFrom(new Date(leadOf(item).file.stamp.mtimeUs / 1000))
 }
 

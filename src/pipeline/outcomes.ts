@@ -72,7 +72,13 @@ export class Outcomes implements Report {
     count(this.tally.skipped, reason)
     // an empty file is what a broken card leaves of a picture: always named
     if (this.#detail || reason === 'empty') {
-      this.events.push({ event: 'skipped', path: found.path, bytes: found.bytes, reason, ...(key === undefined ? {} : { key }) })
+      this.events.push({
+        event: 'skipped',
+        path: found.path,
+        bytes: found.bytes,
+        reason,
+        ...(key === undefined ? {} : { key }),
+      })
     }
   }
 
@@ -81,7 +87,14 @@ export class Outcomes implements Report {
     if (this.#task === 'verify') return this.notStored(found, 'unreadable', { message })
     this.#found(found, found.kind !== unknownKind)
     this.tally.failed++
-    this.events.push({ event: 'failed', path: found.path, bytes: found.bytes, code, message, ...(hint === undefined ? {} : { hint }) })
+    this.events.push({
+      event: 'failed',
+      path: found.path,
+      bytes: found.bytes,
+      code,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+    })
   }
 
   hashed(path: string, digest: string): void {
@@ -99,7 +112,13 @@ export class Outcomes implements Report {
     if (lies) this.tally.lyingExtensions++
     if (!this.#detail) return
     const claims = lies ? claimedKind(name) : undefined
-    this.events.push({ event: 'found', path, bytes, kind, ...(claims === undefined ? {} : { extensionClaims: claims }) })
+    this.events.push({
+      event: 'found',
+      path,
+      bytes,
+      kind,
+      ...(claims === undefined ? {} : { extensionClaims: claims }),
+    })
   }
 
   /** Neighbours mostly share extension and kind, so the last answer mostly serves again. */
@@ -118,4 +137,3 @@ export class Outcomes implements Report {
 
 /** What nobody knows the bytes of. */
 export const unknownKind = 'application/octet-stream'
-

@@ -1,6 +1,17 @@
 import { errorFrom, LuminaError, type ErrorReport } from '../errors.ts'
 import type { Emit, FailedEvent, ProgressEvent, SummaryEvent } from '../events.ts'
-import { addTally, count, emptyTally, sumOf, unpackGroups, type Batch, type FolderTask, type Report, type Scanned, type Tally } from './batch.ts'
+import {
+  addTally,
+  count,
+  emptyTally,
+  sumOf,
+  unpackGroups,
+  type Batch,
+  type FolderTask,
+  type Report,
+  type Scanned,
+  type Tally,
+} from './batch.ts'
 import type { LaneClient } from './lanes/client.ts'
 import { requestStop, type SharedState, type StopReason } from './lanes/shared.ts'
 import type { Task } from './options.ts'
@@ -122,8 +133,15 @@ export class Run {
       uploadedBytes,
       skipped: sumOf(skipped) + sumOf(notStored),
       failed,
-      inFlightBytes: Math.max(0, this.#parts.shared.sentBytes.reduce((total, bytes) => total + bytes, 0) - this.#reportedSentBytes),
-      walked: this.#sourcesDone && !this.#isScanning() && this.#folders.length === 0 && this.#pinned.every((tasks) => tasks.length === 0),
+      inFlightBytes: Math.max(
+        0,
+        this.#parts.shared.sentBytes.reduce((total, bytes) => total + bytes, 0) - this.#reportedSentBytes,
+      ),
+      walked:
+        this.#sourcesDone &&
+        !this.#isScanning() &&
+        this.#folders.length === 0 &&
+        this.#pinned.every((tasks) => tasks.length === 0),
       ...(this.#current === undefined ? {} : { current: this.#current }),
       retries: this.#retries,
       seconds: this.#seconds(),
@@ -190,7 +208,12 @@ export class Run {
   }
 
   #hasWork(): boolean {
-    return !this.#sourcesDone || this.#batches.length > 0 || this.#folders.length > 0 || this.#pinned.some((tasks) => tasks.length > 0)
+    return (
+      !this.#sourcesDone ||
+      this.#batches.length > 0 ||
+      this.#folders.length > 0 ||
+      this.#pinned.some((tasks) => tasks.length > 0)
+    )
   }
 
   /** The least busy lane; but while batches are wanted, first one that alone can go on with a folder. */

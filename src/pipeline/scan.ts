@@ -155,7 +155,8 @@ class Scan {
       return this.#page('')
     }
     const entries = readEntries(path)
-    if (entries.some(({ name }) => name === ignoreFileName)) this.#ignores = withIgnoreFile(path, this.#task.dir, this.#ignores)
+    if (entries.some(({ name }) => name === ignoreFileName))
+      this.#ignores = withIgnoreFile(path, this.#task.dir, this.#ignores)
     return entries
   }
 
@@ -167,7 +168,8 @@ class Scan {
     if (after === '' && names.length > 0) this.#ignores = withIgnoreFile(path, dir, this.#ignores)
     const cut = names.length < pageNames ? names.length : lastStemStart(names)
     const last = names[cut - 1]
-    if (names.length === pageNames && last !== undefined) this.#rest = { ...this.#task, ignores: this.#ignores, above: this.#above, after: last }
+    if (names.length === pageNames && last !== undefined)
+      this.#rest = { ...this.#task, ignores: this.#ignores, above: this.#above, after: last }
     const entries = names.slice(0, cut).map((name) => ({ name, type: undefined }))
     return entries.toSorted(byName)
   }
@@ -215,7 +217,8 @@ class Scan {
     const stats = statSync(osPath(path))
     if (stats.isDirectory()) {
       const target = slashed(nameOf(realpathSync.native(osPath(path), 'buffer')))
-      if (this.#task.only || this.#ctx.options.filters.skipFolders.includes(target) || !this.#wantsName(name, true)) return
+      if (this.#task.only || this.#ctx.options.filters.skipFolders.includes(target) || !this.#wantsName(name, true))
+        return
       this.#folders.push({ path: target, dir: this.#below(name), ignores: this.#ignores, above: this.#above })
       return
     }
@@ -246,7 +249,13 @@ class Scan {
       this.#outcomes.skipped(found, 'not-a-photo')
     } else {
       const digest = this.#ctx.ledger.digest(this.#ledgerPath, name)
-      this.#members.push({ name, stamp, kind: seen.kind, places: seen.stored, ...(digest === undefined ? {} : { digest }) })
+      this.#members.push({
+        name,
+        stamp,
+        kind: seen.kind,
+        places: seen.stored,
+        ...(digest === undefined ? {} : { digest }),
+      })
     }
   }
 
@@ -270,7 +279,8 @@ class Scan {
     for (const members of groups) {
       const own = sumBytes(members)
       const ownHeld = sumBytes(members, this.#ctx.heldBytes)
-      const full = files + members.length > batchFiles || held + ownHeld > this.#ctx.batchBytes || bytes + own > batchSentBytes
+      const full =
+        files + members.length > batchFiles || held + ownHeld > this.#ctx.batchBytes || bytes + own > batchSentBytes
       if (open.length > 0 && full) {
         batches.push(this.#batchOf(open))
         open = []
@@ -322,7 +332,9 @@ function direntType(entry: Dirent | Dirent<Buffer<ArrayBuffer>>): EntryType | un
   if (entry.isFile()) return 'file'
   if (entry.isDirectory()) return 'folder'
   if (entry.isSymbolicLink()) return 'link'
-  return entry.isFIFO() || entry.isSocket() || entry.isBlockDevice() || entry.isCharacterDevice() ? 'special' : undefined
+  return entry.isFIFO() || entry.isSocket() || entry.isBlockDevice() || entry.isCharacterDevice()
+    ? 'special'
+    : undefined
 }
 
 function byName(a: { name: string }, b: { name: string }): number {

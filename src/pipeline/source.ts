@@ -181,7 +181,12 @@ export function heldSource(content: Uint8Array, kind: Kind, modifiedMs: number, 
 }
 
 /** Opens `file` as a source for as long as `use` takes. */
-export async function withSource<T>(file: AssetFile, kind: Kind, expected: Sha256 | undefined, use: (source: FileSource) => Promise<T>): Promise<T> {
+export async function withSource<T>(
+  file: AssetFile,
+  kind: Kind,
+  expected: Sha256 | undefined,
+  use: (source: FileSource) => Promise<T>,
+): Promise<T> {
   const fd = openAsset(file.path)
   try {
     checkUnchanged(fd, file)

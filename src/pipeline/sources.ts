@@ -18,7 +18,9 @@ export interface Sources {
 export function sourcesOf(paths: readonly string[], cwd: string): Sources {
   const found = paths.map((path) => look(path, cwd))
   const folders = found.filter(({ isFolder }) => isFolder).map(({ path }) => path)
-  const outermost = [...new Set(folders)].filter((path) => !folders.some((other) => other !== path && isInside(path, other)))
+  const outermost = [...new Set(folders)].filter(
+    (path) => !folders.some((other) => other !== path && isInside(path, other)),
+  )
   const files = [...new Set(found.filter(({ isFolder }) => !isFolder).map(({ path }) => path))]
   const loose = files.filter((path) => !outermost.some((folder) => isInside(path, folder)))
   return {
@@ -52,13 +54,23 @@ function statsOf(absolute: string, path: string): Stats {
       throw new LuminaError('no-such-path', `${path} is a link that leads nowhere.`)
     }
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') {
-      throw new LuminaError('no-such-path', `There is no ${path}.`, { hint: 'Check the spelling, and whether the card or disk is mounted.' })
+      throw new LuminaError('no-such-path', `There is no ${path}.`, {
+        hint: 'Check the spelling, and whether the card or disk is mounted.',
+      })
     }
-    throw new LuminaError('unreadable', `${path} can't be looked at (${systemCode(error) ?? 'unknown'}).`, { cause: error, hint: 'Check its permissions.' })
+    throw new LuminaError('unreadable', `${path} can't be looked at (${systemCode(error) ?? 'unknown'}).`, {
+      cause: error,
+      hint: 'Check its permissions.',
+    })
   }
 }
 
 function fileTasks(files: readonly string[]): FolderTask[] {
   const byFolder = Map.groupBy(files, (path) => dirname(path))
-  return [...byFolder].map(([path, members]) => ({ path, dir: '', ignores: [], only: members.map((member) => basename(member)).toSorted() }))
+  return [...byFolder].map(([path, members]) => ({
+    path,
+    dir: '',
+    ignores: [],
+    only: members.map((member) => basename(member)).toSorted(),
+  }))
 }

@@ -17,7 +17,9 @@ export interface TransferContext {
 
 /** Reads a file whole for its digest alone. */
 export async function digestFile(item: Item, ctx: TransferContext): Promise<Sha256> {
-  return withSource(item.file, item.kind ?? unknownKind, undefined, async (source) => source.finishHash(() => ctx.call(item).checkpoint()))
+  return withSource(item.file, item.kind ?? unknownKind, undefined, async (source) =>
+    source.finishHash(() => ctx.call(item).checkpoint()),
+  )
 }
 
 /**
@@ -37,7 +39,8 @@ export async function stage(item: Item, key: Key, ctx: TransferContext): Promise
     offset ??= 0
     while (offset < stamp.bytes) {
       const held: number = await resumable.append(token, source, offset, call)
-      if (held <= offset) throw new LuminaError('io', `${ctx.destination.name} takes no more of ${path}.`, { retry: 'transient' })
+      if (held <= offset)
+        throw new LuminaError('io', `${ctx.destination.name} takes no more of ${path}.`, { retry: 'transient' })
       offset = held
     }
     item.digest = source.finishHash(() => call.checkpoint())

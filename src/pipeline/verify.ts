@@ -20,13 +20,16 @@ export async function verifyBatch(batch: Batch, arena: Arena, ctx: WorkContext):
     await eachItem(items, outcomes, ctx, async (item) => {
       await inspect(item, arena, ctx.heldBytes, ctx.options.allFiles)
     })
-    for (const item of items) if (!item.done && !isWanted(item, ctx)) settle(item, () => outcomes.notStored(item.found, 'not-a-photo'))
+    for (const item of items)
+      if (!item.done && !isWanted(item, ctx)) settle(item, () => outcomes.notStored(item.found, 'not-a-photo'))
     await eachItem(items, outcomes, ctx, async (item) => {
       item.digest ??= await digestFile(item, ctx)
     })
     const open = items.filter(({ done }) => !done)
     const located = await ctx.catalog.located(open.map(({ digest }) => digest as string))
-    await eachItem(items, outcomes, ctx, (item) => compare(item, located.get(item.digest as string), spoilt, outcomes, ctx))
+    await eachItem(items, outcomes, ctx, (item) =>
+      compare(item, located.get(item.digest as string), spoilt, outcomes, ctx),
+    )
     if (spoilt.length > 0) await ctx.catalog.forget(spoilt)
   } catch (error) {
     result.fatal = reportOf(error)
@@ -43,7 +46,13 @@ function isWanted(item: Item, ctx: WorkContext): boolean {
   return classOf(item.kind ?? unknownKind) === 'sidecar' && item.group.some(({ kind }) => isPhoto(kind))
 }
 
-async function compare(item: Item, key: string | undefined, spoilt: string[], outcomes: Outcomes, ctx: WorkContext): Promise<void> {
+async function compare(
+  item: Item,
+  key: string | undefined,
+  spoilt: string[],
+  outcomes: Outcomes,
+  ctx: WorkContext,
+): Promise<void> {
   if (key === undefined) return settle(item, () => outcomes.notStored(item.found, 'unknown'))
   const digest = item.digest as string
   if (!ctx.options.quick) {
@@ -61,7 +70,12 @@ function settle(item: Item, tell: () => void): void {
   item.done = true
 }
 
-async function eachItem(items: readonly Item[], outcomes: Outcomes, ctx: WorkContext, step: (item: Item) => Promise<void>): Promise<void> {
+async function eachItem(
+  items: readonly Item[],
+  outcomes: Outcomes,
+  ctx: WorkContext,
+  step: (item: Item) => Promise<void>,
+): Promise<void> {
   for (const item of items) {
     if (item.done) continue
     ctx.checkpoint()

@@ -138,7 +138,7 @@ class Work {
 
   /** Looks again at a file that changed while it was read; `error` is what the first look came to. */
   async #rereading(item: Item, read: () => void | Promise<void>, error: unknown): Promise<void> {
-    for (let last = error; ; ) {
+    for (let last = error; ;) {
       await this.#prepareAgain(item, last)
       try {
         return await read()
@@ -218,11 +218,13 @@ class Work {
   async #describe(item: Item): Promise<void> {
     await describe(item)
     // a stored photo of the group tells the date as well as one that is to be stored
-    for (const other of item.group) if (other.done && other.member.stored && !other.taken) await describe(other).catch(ignoreUnreadable)
+    for (const other of item.group)
+      if (other.done && other.member.stored && !other.taken) await describe(other).catch(ignoreUnreadable)
   }
 
   #filterByDate(): void {
-    const { takenSinceMs = Number.NEGATIVE_INFINITY, takenUntilMs = Number.POSITIVE_INFINITY } = this.#ctx.options.filters
+    const { takenSinceMs = Number.NEGATIVE_INFINITY, takenUntilMs = Number.POSITIVE_INFINITY } =
+      this.#ctx.options.filters
     if (takenSinceMs === Number.NEGATIVE_INFINITY && takenUntilMs === Number.POSITIVE_INFINITY) return
     for (const item of this.#open) {
       const { year, month, day, hour, minute, second } = takenOf(item)
@@ -239,7 +241,10 @@ class Work {
     const { bytes } = item.file.stamp
     const { traits, name } = this.#ctx.destination
     if (bytes > traits.maxObjectBytes) {
-      throw new LuminaError('too-large', `${item.file.path} is larger than ${name} can hold (${bytes} > ${traits.maxObjectBytes} bytes).`)
+      throw new LuminaError(
+        'too-large',
+        `${item.file.path} is larger than ${name} can hold (${bytes} > ${traits.maxObjectBytes} bytes).`,
+      )
     }
     if (item.digest !== undefined) return undefined
     return this.#sendOrHash(item).catch((error: unknown) => this.#startOver(item, error))
@@ -337,7 +342,8 @@ class Work {
       for (const item of group) {
         const key = keys.get(item) as Key
         const call = this.#ctx.call(item)
-        if (!item.done && (await this.#ctx.destination.stat(key, call)) && !(await holds(key, item, this.#ctx))) free = false
+        if (!item.done && (await this.#ctx.destination.stat(key, call)) && !(await holds(key, item, this.#ctx)))
+          free = false
       }
       if (free) return counter
     }
@@ -352,7 +358,11 @@ class Work {
   }
 
   /** Acts on the answers of the catalog; returns what may be stored now. */
-  async #settle(wants: readonly Want[], answers: readonly ClaimAnswer[], counters: Map<Item[], number>): Promise<Want[]> {
+  async #settle(
+    wants: readonly Want[],
+    answers: readonly ClaimAnswer[],
+    counters: Map<Item[], number>,
+  ): Promise<Want[]> {
     const granted: Want[] = []
     const takenGroups = new Set<Item[]>()
     for (let at = 0; at < wants.length; at++) {
@@ -393,9 +403,13 @@ class Work {
         break
       case 'fail':
         for (const item of open) {
-          const error = new LuminaError('key-taken', `The name of ${item.file.path} belongs to another content at the destination.`, {
-            hint: 'Use --on-collision rename to store it beside that one.',
-          })
+          const error = new LuminaError(
+            'key-taken',
+            `The name of ${item.file.path} belongs to another content at the destination.`,
+            {
+              hint: 'Use --on-collision rename to store it beside that one.',
+            },
+          )
           await this.#fail(item, error)
         }
     }
@@ -410,7 +424,9 @@ class Work {
     if (stored.length > 0) await this.#ctx.catalog.record(stored.map(({ want }) => this.#entry(want)))
     for (const { want, result } of stored) this.#stored(want, result === 'adopted')
     await this.#ctx.catalog.release(released.map(({ want }) => want.claim))
-    for (const group of new Set(released.filter(({ result }) => result === 'taken').map(({ want }) => want.item.group))) {
+    for (const group of new Set(
+      released.filter(({ result }) => result === 'taken').map(({ want }) => want.item.group),
+    )) {
       await this.#collided(group, counters)
     }
     for (const { want, error } of released) {

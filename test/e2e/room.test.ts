@@ -69,7 +69,9 @@ test(`no room for the catalog itself is said in one line, exit 4, and the rest f
   expect((await scene.upload()).summary.uploaded).toBe(1)
 })
 
-test(`no room for the ledger is said in one line, with another folder as a way out (${needs.mount})`, async ({ skip }) => {
+test(`no room for the ledger is said in one line, with another folder as a way out (${needs.mount})`, async ({
+  skip,
+}) => {
   const scene = createScene()
   if (!mountMemory(scene.state, String(2 * mebibyte))) skip(needs.mount)
   scene.add('one.jpg', jpeg(1))

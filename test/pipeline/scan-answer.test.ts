@@ -15,7 +15,10 @@ test('a lane answers after some thousand files, and the folders it left are walk
     ...client,
     async scan(tasks) {
       const scanned = await client.scan(tasks)
-      most = Math.max(most, scanned.batches.reduce((sum, batch) => sum + batch.files, 0))
+      most = Math.max(
+        most,
+        scanned.batches.reduce((sum, batch) => sum + batch.files, 0),
+      )
       return scanned
     },
   })

@@ -106,10 +106,14 @@ function refused(error: unknown): LuminaError {
       hint: 'Check who owns the library and whether its disk is mounted read-only.',
     })
   }
-  return new LuminaError('destination-full', `The catalog of the library can't be written: ${(error as Error).message}.`, {
-    cause: error,
-    hint: 'Is its disk full? Free some space; everything stored so far stays.',
-  })
+  return new LuminaError(
+    'destination-full',
+    `The catalog of the library can't be written: ${(error as Error).message}.`,
+    {
+      cause: error,
+      hint: 'Is its disk full? Free some space; everything stored so far stays.',
+    },
+  )
 }
 
 /** Damage in the middle of a file shows itself only when that page is read. */

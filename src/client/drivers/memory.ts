@@ -82,7 +82,8 @@ export function memoryDestination(options: MemoryOptions = {}): MemoryDestinatio
         const parts = held(token)
         if (!parts) throw forgotten()
         const have = Buffer.concat(parts)
-        if (have.length < offset) throw new LuminaError('io', `Only ${have.length} bytes are held.`, { retry: 'transient' })
+        if (have.length < offset)
+          throw new LuminaError('io', `Only ${have.length} bytes are held.`, { retry: 'transient' })
         parts.splice(0, parts.length, have.subarray(0, offset))
         for await (const chunk of read(source, offset, ctx)) parts.push(chunk)
         return source.bytes
@@ -118,7 +119,7 @@ function changed(): LuminaError {
 const chunkBytes = 65_536
 
 async function* read(source: Source, from: number, ctx: CallContext): AsyncGenerator<Uint8Array> {
-  for (let at = from; at < source.bytes; ) {
+  for (let at = from; at < source.bytes;) {
     ctx.checkpoint()
     const chunk = new Uint8Array(Math.min(chunkBytes, source.bytes - at))
     const got = await source.read(chunk, at)

@@ -45,7 +45,7 @@ export function checkpoint({ stop }: SharedState): void {
 /** Takes `bytes` off what may still be sent. @throws `limit` when there is not so much left. */
 export function spend({ allowance }: SharedState, bytes: number): void {
   const wanted = BigInt(bytes)
-  for (let left = Atomics.load(allowance, 0); left >= 0n; ) {
+  for (let left = Atomics.load(allowance, 0); left >= 0n;) {
     if (left < wanted) throw limitReached()
     // never below 0 for a moment, which another lane would take for no limit
     const before = Atomics.compareExchange(allowance, 0, left, left - wanted)

@@ -56,7 +56,7 @@ export class Folders {
 
   #above(folder: string): string[] {
     const found: string[] = []
-    for (let at = folder; at !== this.#root && at !== dirname(at); ) found.push((at = dirname(at)))
+    for (let at = folder; at !== this.#root && at !== dirname(at);) found.push((at = dirname(at)))
     return found
   }
 

@@ -50,7 +50,10 @@ export class Publisher {
 
   async #reserveAndRename(temp: string, target: string): Promise<void> {
     mkdirSync(this.#reservations, { recursive: true })
-    const reservation = join(this.#reservations, createHash('sha256').update(target.toLowerCase()).digest('hex').slice(0, 32))
+    const reservation = join(
+      this.#reservations,
+      createHash('sha256').update(target.toLowerCase()).digest('hex').slice(0, 32),
+    )
     await reserve(reservation)
     try {
       if (lstatSync(target, { throwIfNoEntry: false })) throw taken(target)
@@ -91,4 +94,3 @@ function tryReserve(path: string): boolean {
 function taken(target: string): LuminaError {
   return new LuminaError('key-taken', `${target} exists already.`)
 }
-

@@ -56,9 +56,13 @@ export class Space {
   #ask(bytes: number): void {
     const free = this.freeBytes()
     if (free < bytes) {
-      throw new LuminaError('destination-full', `There is no room for ${bytes} more bytes in ${this.#root}: ${Math.max(0, free)} are left.`, {
-        hint: 'Free some space, or choose another --to; everything stored so far stays.',
-      })
+      throw new LuminaError(
+        'destination-full',
+        `There is no room for ${bytes} more bytes in ${this.#root}: ${Math.max(0, free)} are left.`,
+        {
+          hint: 'Free some space, or choose another --to; everything stored so far stays.',
+        },
+      )
     }
     // small files need not ask one by one: a sixteenth of what is left may go before the next look
     this.#allowance = Math.max(bytes, Math.floor(free / 16))
