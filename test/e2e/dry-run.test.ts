@@ -20,7 +20,9 @@ function snapshot(folder: string): string[] {
 
 function fill(scene: Scene): void {
   scene.add('a/one.jpg', jpeg(1))
-  scene.add('b/one again.jpg', jpeg(1))
+  // in one folder, and so in one batch: of two batches, which comes first is chance
+  scene.add('a/one again.jpg', jpeg(1))
+  scene.add('b/two.jpg', jpeg(2))
   scene.add('a/IMG_7.cr2', cr2(7))
   scene.add('a/IMG_7.jpg', jpeg(7))
   scene.add('a/IMG_7.xmp', xmp('seven'))
