@@ -1,6 +1,7 @@
-import { accessSync, constants, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 
+import { isWritable } from '../state/is-writable.ts'
 import { dryCatalog } from './catalogs/dry.ts'
 import { sqliteCatalog } from './catalogs/sqlite.ts'
 import type { Catalog, Destination } from './destination.ts'
@@ -58,15 +59,6 @@ export function openToRead(place: Place, lane: number): { destination: Destinati
   return {
     destination: openDestination(place, lane),
     catalog: isWritable(catalogPath(place)) ? openCatalog(place) : readOnlyCatalog(place, place.indexFolder),
-  }
-}
-
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK)
-    return true
-  } catch {
-    return false
   }
 }
 

@@ -1,7 +1,8 @@
-import type { CatalogEntry, Claim, ClaimAnswer } from '../client/destination.ts'
+import type { Claim, ClaimAnswer } from '../client/destination.ts'
 import { endsRun, LuminaError, reportOf } from '../errors.ts'
 import { classOf, isPhoto } from '../hash/kinds.ts'
 import type { Batch } from './batch.ts'
+import { catalogEntry } from './catalog-entry.ts'
 import { inspect, type Arena } from './inspect.ts'
 import { itemsOf, type Item } from './item.ts'
 import { Outcomes, unknownKind } from './outcomes.ts'
@@ -54,7 +55,7 @@ async function take(item: Item, dir: string, outcomes: Outcomes, ctx: WorkContex
   if (answer.answer === 'known') return outcomes.skipped(item.found, 'already-there', answer.key)
   if (answer.answer !== 'granted')
     throw new LuminaError('key-taken', `Another run is storing something else as ${item.file.path}.`)
-  await ctx.catalog.record([entryOf(item, claim)])
+  await ctx.catalog.record([catalogEntry(item, claim)])
   outcomes.indexed(item.found, key, digest)
 }
 
@@ -65,17 +66,5 @@ async function decided(claim: Claim, ctx: WorkContext): Promise<ClaimAnswer> {
     if (answer && answer.answer !== 'held') return answer
     await ctx.sleep(pauseMs)
     ctx.checkpoint()
-  }
-}
-
-function entryOf(item: Item, claim: Claim): CatalogEntry {
-  const { bytes, mtimeUs } = item.file.stamp
-  return {
-    ...claim,
-    bytes,
-    kind: item.kind ?? unknownKind,
-    name: item.member.name,
-    modifiedMs: mtimeUs / 1000,
-    ...(item.head === undefined ? {} : { head: item.head }),
   }
 }

@@ -1,10 +1,11 @@
 import { lstatSync, statSync } from 'node:fs'
 
-import type { Catalog, CatalogEntry, Claim, ClaimAnswer, Key } from '../client/destination.ts'
+import type { Catalog, Claim, ClaimAnswer, Key } from '../client/destination.ts'
 import { endsRun, LuminaError, reportOf, systemCode, type ErrorReport } from '../errors.ts'
 import { classOf, isPhoto } from '../hash/kinds.ts'
 import { osPath } from '../os-path.ts'
 import type { Remembered, RememberedFolder } from '../state/ledger.ts'
+import { catalogEntry } from './catalog-entry.ts'
 import { describe } from './describe.ts'
 import type { Batch, Report } from './batch.ts'
 import { inspect, type Arena } from './inspect.ts'
@@ -421,7 +422,7 @@ class Work {
     const results = await this.#storeEach(granted)
     const stored = results.filter((result) => result.result === 'stored' || result.result === 'adopted')
     const released = results.filter((result) => result.result === 'taken' || result.result === 'failed')
-    if (stored.length > 0) await this.#ctx.catalog.record(stored.map(({ want }) => this.#entry(want)))
+    if (stored.length > 0) await this.#ctx.catalog.record(stored.map(({ want }) => catalogEntry(want.item, want.claim)))
     for (const { want, result } of stored) this.#stored(want, result === 'adopted')
     await this.#ctx.catalog.release(released.map(({ want }) => want.claim))
     for (const group of new Set(
@@ -477,21 +478,6 @@ class Work {
     }
   }
 
-  #entry({ item, claim }: Want): CatalogEntry {
-    const { bytes, mtimeUs } = item.file.stamp
-    const { taken, camera, head } = item
-    return {
-      ...claim,
-      bytes,
-      kind: item.kind ?? unknownKind,
-      name: item.member.name,
-      modifiedMs: mtimeUs / 1000,
-      ...(head === undefined ? {} : { head }),
-      ...(taken === undefined ? {} : { takenAt: isoOf(taken) }),
-      ...(camera === undefined ? {} : { camera }),
-    }
-  }
-
   #stored({ item, claim }: Want, adopted: boolean): void {
     if (adopted) {
       this.#alreadyThere(item, claim.key)
@@ -535,11 +521,6 @@ function stillHeld({ file }: Item): LuminaError {
   return new LuminaError('held', `Another run was still sending the content of ${file.path} when this one ended.`, {
     hint: 'Run the same command again: it is stored by then, or free to be.',
   })
-}
-
-function isoOf({ year, month, day, hour, minute, second }: NonNullable<Item['taken']>): string {
-  const two = (value: number): string => String(value).padStart(2, '0')
-  return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${two(hour)}:${two(minute)}:${two(second)}`
 }
 
 function ignoreUnreadable(error: unknown): void {

@@ -1,10 +1,11 @@
-import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { CatalogIdentity, ResumeToken, Sha256 } from '../client/destination.ts'
 import { type ErrorCode, LuminaError } from '../errors.ts'
 import type { Kind, SummaryEvent } from '../events.ts'
 import { asText, fromText } from '../os-path.ts'
+import { isWritable } from './is-writable.ts'
 import { DamagedValue, isBrokenRule, isDamage, isOutOfRoom, isReadOnly, Sqlite } from './sqlite.ts'
 
 const migrations = [
@@ -433,16 +434,6 @@ function parsed<T extends object>(text: string): T | undefined {
     return typeof value === 'object' && value !== null ? (value as T) : undefined
   } catch {
     return undefined
-  }
-}
-
-/** Never by opening it: to close an SQLite file lets go of all of this process's locks on it (https://sqlite.org/howtocorrupt.html, 2.2). */
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK)
-    return true
-  } catch {
-    return false
   }
 }
 
