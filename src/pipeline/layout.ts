@@ -31,6 +31,9 @@ export interface Layout {
   /** It needs the capture date or the camera, so the file's metadata must be read. */
   readonly asksMetadata: boolean
   readonly asksDate: boolean
+  /** What it makes of any file holds its whole digest; its extension. */
+  readonly holdsDigest: boolean
+  readonly holdsExt: boolean
   /** Path segments, not made safe yet. */
   expand(values: LayoutValues): string[]
 }
@@ -65,6 +68,8 @@ export function parseLayout(template: string): Layout {
     isDefault: template === '{dir}/{name}{ext}',
     asksMetadata: asked.has('taken') || asked.has('camera'),
     asksDate: asked.has('taken'),
+    holdsDigest: asked.has('digest'),
+    holdsExt: asked.has('ext'),
     expand: (values) => expand(parts, values),
   }
 }

@@ -1,5 +1,7 @@
-import type { Key, KeyRules } from '../client/destination.ts'
+import type { Key, KeyRules, Sha256 } from '../client/destination.ts'
+import { classOf } from '../hash/kinds.ts'
 import type { Item } from './item.ts'
+import { withDigits } from './key-digits.ts'
 import { encodeSegment, fitted, keyFrom, splitExt, versioned } from './keys.ts'
 import { takenFrom, uuidOf, type Layout, type TakenAt } from './layout.ts'
 
@@ -11,11 +13,14 @@ export interface Naming {
   rules: KeyRules
   /** `prefix` and `dir` as a key, with its slash: what the default layout puts before each name. */
   folder: string
+  /** Keys carry digits of their content's digest, so that two contents never want one key, whoever else names them. */
+  digests: boolean
 }
 
-export function namingOf(layout: Layout, prefix: string, dir: string, rules: KeyRules): Naming {
+export function namingOf(layout: Layout, prefix: string, dir: string, rules: KeyRules, digestInNames = false): Naming {
   const folder = keyFrom([...prefix.split('/'), ...dir.split('/')], rules)
-  return { layout, prefix, dir, rules, folder: folder === '' ? '' : `${folder}/` }
+  const digests = digestInNames && !layout.holdsDigest
+  return { layout, prefix, dir, rules, folder: folder === '' ? '' : `${folder}/`, digests }
 }
 
 /** Names the members of one group for the `counter`-th time: all with the same counter, sidecars after their photo. */
@@ -42,7 +47,12 @@ function distinct(key: Key, given: ReadonlySet<Key>, rules: KeyRules): Key {
 }
 
 /** The key that a content gets when nothing stands in its way. */
-export function baseKey(item: Item, { layout, prefix, dir, folder, rules }: Naming): Key {
+export function baseKey(item: Item, naming: Naming): Key {
+  const key = plainKey(item, naming)
+  return naming.digests ? withDigits(key, digestsOf(item, naming), naming.rules) : key
+}
+
+function plainKey(item: Item, { layout, prefix, dir, folder, rules }: Naming): Key {
   if (layout.isDefault) return folder + encodeSegment(item.member.name, rules)
   const { stem, ext } = splitExt(item.member.name)
   const digest = item.digest ?? ''
@@ -59,10 +69,36 @@ export function baseKey(item: Item, { layout, prefix, dir, folder, rules }: Nami
   return keyFrom([...prefix.split('/'), ...segments], rules)
 }
 
+/** Beyond, names would be nothing but digits. */
+const longestCompany = 3
+
+/**
+ * The digests whose digits a photo's key carries: its own, and those of its pair, so that both keep one stem: a JPEG and its RAW, a
+ * still and its movie. Which of two with one stem and one extension a key means, only its own digest can tell.
+ */
+function digestsOf(item: Item, { layout }: Naming): Sha256[] {
+  const stem = stemOf(item)
+  const company = item.group.filter((other) => isPhotoIn(other) && stemOf(other) === stem)
+  const exts = new Set(company.map((other) => splitExt(other.member.name).ext.toLowerCase()))
+  const paired = layout.holdsExt && exts.size === company.length && company.length <= longestCompany
+  const members = paired && company.includes(item) ? company : [item]
+  return members.flatMap(({ digest }) => digest ?? []).toSorted()
+}
+
+/** What was stored by an earlier run is not told again whether it is a sidecar. */
+function isPhotoIn({ sidecar, digest, kind }: Item): boolean {
+  return !sidecar && digest !== undefined && (kind === undefined || classOf(kind) !== 'sidecar')
+}
+
+function stemOf(item: Item): string {
+  return splitExt(item.member.name).stem.toLowerCase()
+}
+
 /** `IMG_1.jpg.xmp` beside `IMG_1-2.jpg` is `IMG_1-2.jpg.xmp`; `IMG_1.xmp` is `IMG_1-2.xmp`. */
 function sidecarKey(item: Item, counter: number, keys: ReadonlyMap<Item, Key>, naming: Naming): Key {
   const { name } = item.member
-  const photos = item.group.filter(({ sidecar }) => !sidecar)
+  // a photo whose digest nobody knows lies under a name that nobody knows
+  const photos = item.group.filter(({ sidecar, digest }) => !sidecar && (digest !== undefined || !naming.digests))
   const whole = photos.find((photo) => begins(name, photo.member.name))
   if (whole) return (keys.get(whole) as Key) + encodeSuffix(name.slice(whole.member.name.length), naming.rules)
 
@@ -76,7 +112,9 @@ function sidecarKey(item: Item, counter: number, keys: ReadonlyMap<Item, Key>, n
   const photo = photos[0]
   if (!photo) return versioned(baseKey(item, naming), counter, naming.rules)
   const key = keys.get(photo) as Key
-  return key.slice(0, key.lastIndexOf('/') + 1) + versioned(encodeSegment(name, naming.rules), counter, naming.rules)
+  const beside = key.slice(0, key.lastIndexOf('/') + 1) + encodeSegment(name, naming.rules)
+  const own = naming.digests ? withDigits(beside, digestsOf(photo, naming), naming.rules) : beside
+  return versioned(own, counter, naming.rules)
 }
 
 function encodeSuffix(suffix: string, rules: KeyRules): string {

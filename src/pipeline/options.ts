@@ -7,6 +7,8 @@ export interface PipelineOptions {
   readonly layout: string
   readonly prefix: string
   readonly onCollision: 'rename' | 'skip' | 'fail'
+  /** Every key carries digits of its content's digest: for destinations where neither they nor a catalog settle who has a name. */
+  readonly digestInNames?: boolean
   readonly filters: FilterOptions
   readonly allFiles: boolean
   readonly followSymlinks: boolean

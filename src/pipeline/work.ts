@@ -1,6 +1,6 @@
 import { lstatSync, statSync } from 'node:fs'
 
-import type { Catalog, Claim, ClaimAnswer, Key } from '../client/destination.ts'
+import type { Catalog, Claim, ClaimAnswer, Key, Sha256 } from '../client/destination.ts'
 import { endsRun, LuminaError, reportOf, systemCode, type ErrorReport } from '../errors.ts'
 import { classOf, isPhoto } from '../hash/kinds.ts'
 import { osPath } from '../os-path.ts'
@@ -69,7 +69,14 @@ class Work {
     this.#ctx = ctx
     this.#items = itemsOf(batch)
     this.#outcomes = new Outcomes(ctx.options)
-    this.#naming = namingOf(ctx.layout, ctx.options.prefix, batch.folder.dir, ctx.destination.traits.keyRules)
+    const { layout, options, destination } = ctx
+    this.#naming = namingOf(
+      layout,
+      options.prefix,
+      batch.folder.dir,
+      destination.traits.keyRules,
+      options.digestInNames,
+    )
   }
 
   async run(): Promise<Worked> {
@@ -327,7 +334,9 @@ class Work {
 
   /** Pairs stay pairs: companions of something stored take its counter, new ones the first that is free for all of them. */
   async #firstCounter(group: Item[]): Promise<number> {
-    const { rules } = this.#naming
+    const { rules, digests } = this.#naming
+    // the names of all of them carry digits of each
+    if (digests) for (const item of group) this.#rememberedDigest(item)
     for (const item of group) {
       const key = await this.#storedKey(item)
       if (key === undefined) continue
@@ -353,9 +362,13 @@ class Work {
   /** Where a photo is that needs nothing more. */
   async #storedKey(item: Item): Promise<Key | undefined> {
     if (!item.done || item.sidecar) return undefined
-    if (item.member.stored) item.digest ??= this.#ctx.ledger.digest(this.#batch.folder.ledgerPath, item.member.name)
-    const { digest } = item
+    const digest = this.#rememberedDigest(item)
     return digest && (await this.#ctx.catalog.known([digest])).get(digest)
+  }
+
+  #rememberedDigest(item: Item): Sha256 | undefined {
+    if (item.member.stored) item.digest ??= this.#ctx.ledger.digest(this.#batch.folder.ledgerPath, item.member.name)
+    return item.digest
   }
 
   /** Acts on the answers of the catalog; returns what may be stored now. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -133,6 +134,151 @@ describe('counterOf', () => {
       }),
     )
     expect(counterOf('elsewhere/OTHER-7.jpg', 'trip/IMG_1.jpg', rules)).toBe(1)
+  })
+})
+
+describe('digits in names', () => {
+  const naming = (layout = '{dir}/{name}{ext}', more: Partial<KeyRules> = {}) =>
+    namingOf(parseLayout(layout), 'p', 'trip', { ...rules, ...more }, true)
+  const named = (group: Item[], counter = 1, own = naming()): string[] => [...nameGroup(group, counter, own).values()]
+  const withDigests = (names: readonly string[], digests: readonly string[]): Item[] => {
+    const group = groupOf(...names)
+    for (const [at, item] of group.entries()) item.digest = digests[at]
+    return group
+  }
+  const [a, b, c] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, string, string]
+  const [mA, mB, mC] = [`-${'a'.repeat(12)}`, `-${'b'.repeat(12)}`, `-${'c'.repeat(12)}`]
+
+  it.each([
+    [['IMG_1.jpg'], [a], 1, [`IMG_1${mA}.jpg`]],
+    [['IMG_1.jpg'], [a], 3, [`IMG_1${mA}-3.jpg`]],
+    [['IMG_1'], [a], 1, [`IMG_1${mA}`]],
+    [
+      ['IMG_1.jpg', 'IMG_1.jpg.xmp', 'IMG_1.xmp'],
+      [a, b, c],
+      2,
+      ['.jpg', '.jpg.xmp', '.xmp'].map((ext) => `IMG_1${mA}-2${ext}`),
+    ],
+    [['IMG_1.xmp'], [a], 1, [`IMG_1${mA}.xmp`]],
+    // a pair keeps one stem, whichever of its files is looked at first
+    [
+      ['IMG_1.jpg', 'IMG_1.CR2', 'IMG_1.xmp'],
+      [b, a, c],
+      1,
+      ['.jpg', '.CR2', '.xmp'].map((ext) => `IMG_1${mA}${mB}${ext}`),
+    ],
+    [['IMG_1.CR2', 'IMG_1.jpg'], [a, b], 4, [`IMG_1${mA}${mB}-4.CR2`, `IMG_1${mA}${mB}-4.jpg`]],
+    // an edited copy is another picture
+    [['IMG_1.jpg', 'IMG_1-edited.jpg'], [a, b], 1, [`IMG_1${mA}.jpg`, `IMG_1-edited${mB}.jpg`]],
+    [['IMG_1.jpg', 'IMG_1.JPG', 'IMG_1.CR2'], [a, b, c], 1, [`IMG_1${mA}.jpg`, `IMG_1${mB}.JPG`, `IMG_1${mC}.CR2`]],
+    [['IMG_0001.JPG', 'SND_0001.WAV'], [a, b], 2, [`IMG_0001${mA}-2.JPG`, `SND_0001${mA}-2.WAV`]],
+  ])('of %j stand before the extension, counters behind them', (names, digests, counter, expected) => {
+    expect(named(withDigests(names, digests), counter)).toEqual(expected.map((name) => `p/trip/${name}`))
+  })
+
+  it('are not needed where the layout holds the whole digest', () => {
+    expect(named(withDigests(['IMG_1.jpg'], [a]), 1, naming('{digest}{ext}'))).toEqual([`p/${a}.jpg`])
+  })
+
+  it('are those of a photo alone where the layout drops what tells a pair apart', () => {
+    expect(named(withDigests(['IMG_1.CR2', 'IMG_1.jpg'], [a, b]), 1, naming('{name}'))).toEqual([
+      `p/IMG_1${mA}`,
+      `p/IMG_1${mB}`,
+    ])
+  })
+
+  it('are the sidecar’s own where nobody knows those of its photo', () => {
+    const group = withDigests(['IMG_1.jpg', 'IMG_1.xmp'], [a, b])
+    ;(group[0] as Item).digest = undefined
+    expect(named(group)[1]).toBe(`p/trip/IMG_1${mB}.xmp`)
+  })
+
+  it('leave out a sidecar that an earlier run has stored', () => {
+    const group = withDigests(['IMG_1.jpg', 'IMG_1.xmp'], [a, b])
+    Object.assign(group[1] as Item, { sidecar: false, kind: 'application/rdf+xml', done: true })
+    expect(named(group)[0]).toBe(`p/trip/IMG_1${mA}.jpg`)
+  })
+
+  const stems = fc.constantFrom(
+    'IMG_1',
+    'x'.repeat(250),
+    ':'.repeat(120),
+    'é'.repeat(120),
+    'a.b',
+    '.a',
+    `a.${'b'.repeat(200)}`,
+  )
+  const exts = fc.constantFrom('.jpg', '.CR2', '', '.xmp', '.jpg.xmp', `.${'e'.repeat(120)}`)
+  const names = fc.uniqueArray(
+    fc.tuple(stems, exts).map((parts) => parts.join('')),
+    { minLength: 1, maxLength: 6 },
+  )
+  const hex = fc.stringMatching(/^[0-9a-f]{64}$/)
+  const layouts = fc.constantFrom('{dir}/{name}{ext}', '{uuid}{ext}', '{taken:yyyy}/{name}', '{uuid}', '{ext}/{name}')
+
+  it('never let two contents of one name want one key, and always give one content the same', () => {
+    const asked = fc.tuple(
+      names,
+      fc.array(hex, { minLength: 6, maxLength: 6 }),
+      hex,
+      fc.nat(5),
+      layouts,
+      fc.constantFrom(1, 2, 4711),
+    )
+    fc.assert(
+      fc.property(asked, ([names, digests, other, which, layout, counter]) => {
+        const own = naming(layout)
+        const group = withDigests(names, digests)
+        const keys = nameGroup(group, counter, own)
+        expect(named(withDigests(names, digests), counter, own)).toEqual([...keys.values()])
+        const changed = group[which % group.length] as Item
+        const before = keys.get(changed) as string
+        if (changed.sidecar && group.some(({ sidecar }) => !sidecar)) return
+        expect(before).toContain((changed.digest as string).slice(0, 12))
+        changed.digest = other
+        const after = [...nameGroup(group, counter, own).values()]
+        if (!before.includes(other.slice(0, 12))) expect(after).not.toContain(before)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('leave keys within the limit, each one its own, and their counters readable', () => {
+    const asked = fc.tuple(
+      names,
+      fc.array(hex, { minLength: 6, maxLength: 6 }),
+      layouts,
+      fc.integer({ min: 1, max: 999_999 }),
+    )
+    fc.assert(
+      fc.property(asked, ([names, digests, layout, counter]) => {
+        const own = naming(layout)
+        const group = withDigests(names, digests)
+        const keys = nameGroup(group, counter, own)
+        expect(new Set(keys.values()).size).toBe(names.length)
+        for (const key of keys.values()) {
+          for (const segment of key.split('/')) expect(Buffer.byteLength(segment)).toBeLessThanOrEqual(255)
+        }
+        const first = group.find(({ sidecar }) => !sidecar)
+        if (first) expect(counterOf(keys.get(first) as string, baseKey(first, own), own.rules)).toBe(counter)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('are in what a run stores, and in what comes late', async () => {
+    const world = new World()
+    const options = { digestInNames: true }
+    const digitsOf = (seed: number): string => createHash('sha256').update(jpeg(seed)).digest('hex').slice(0, 12)
+    world.write('IMG_1.jpg', jpeg(1))
+    await world.run({ options })
+    world.write('IMG_1.jpg.xmp', xmp('late'))
+    await world.run({ options })
+    expect(world.keys).toEqual([`IMG_1-${digitsOf(1)}.jpg`, `IMG_1-${digitsOf(1)}.jpg.xmp`])
+    world.write('IMG_1.jpg', jpeg(2))
+    await world.run({ options })
+    expect(world.keys).toContain(`IMG_1-${digitsOf(2)}.jpg`)
+    expect(await world.run({ options })).toMatchObject({ uploaded: 0, skipped: 2 })
   })
 })
 
