@@ -1,0 +1,185 @@
+import { randomBytes } from 'node:crypto'
+
+import { isDamage } from '../../state/sqlite.ts'
+import type { CallContext, Catalog, CatalogEntry, Destination, Key } from '../destination.ts'
+import { type CatalogRows, type Claimant, leaseMs } from './rows.ts'
+import { bucketOf, type Bucket } from './segments/bucket.ts'
+import { isKey } from './segments/entry.ts'
+import { portions, type Segment, segmentOf } from './segments/format.ts'
+import { defaultFolder } from './segments/identity.ts'
+import { SegmentIndex } from './segments/index-file.ts'
+import { foldersSince, loosePath, newSegment, type Random } from './segments/names.ts'
+import { type Listed, type Notice, Reading } from './segments/reading.ts'
+
+export { segmentsIdentity, type SegmentsIdentity, type SegmentsPlace } from './segments/identity.ts'
+
+export interface SegmentsCatalogOptions extends Claimant {
+  /** Where the segments lie. Without `list` and `get`, all that is known is what this machine has stored. */
+  destination: Destination
+  folder?: Key
+  /** What this catalog is, as `segmentsIdentity` has it. */
+  id: string
+  /** This machine's index of the segments: an SQLite file on a local disk, shared by its lanes and processes. */
+  indexPath: string
+  /** What the calls to the destination are made with. */
+  call?: CallContext
+  nowMs?: () => number
+  random?: Random
+  notice?: Notice
+}
+
+export interface SegmentsCatalog extends Catalog {
+  /** Reads all that others have recorded until now. */
+  refresh(): Promise<void>
+  /** The begin of a run: frees what earlier runs of this holder, now certainly dead, had claimed; and `refresh`. */
+  releaseOwn(): Promise<void>
+}
+
+/** How long a machine may not see what another has recorded meanwhile; both may then send one content. */
+const listEveryMs = 30_000
+
+/**
+ * A catalog for destinations that have nothing but objects: each `record` adds a segment to the bucket, and each machine reads what
+ * is new to it into an index of its own. Claims are in that index alone: lanes and processes of one machine store each content once,
+ * while two machines at the same time may both send it. Names must not be left to such claims: see `Naming.digests`.
+ */
+export function segmentsCatalog(options: SegmentsCatalogOptions): SegmentsCatalog {
+  return new Segments(options).catalog()
+}
+
+class Segments {
+  readonly #options: SegmentsCatalogOptions
+  readonly #folder: Key
+  readonly #bucket: Bucket
+  readonly #index: SegmentIndex
+  readonly #reading: Reading
+  readonly #nowMs: () => number
+  readonly #random: Random
+  readonly #notice: Notice
+
+  constructor(options: SegmentsCatalogOptions) {
+    this.#options = options
+    this.#folder = options.folder ?? defaultFolder
+    this.#nowMs = options.nowMs ?? Date.now
+    this.#random = options.random ?? (() => randomBytes(8).toString('hex'))
+    this.#notice = options.notice ?? (() => undefined)
+    this.#bucket = bucketOf(options.destination, options.call)
+    this.#index = new SegmentIndex(options.indexPath)
+    const { bucket, folder, notice } = { bucket: this.#bucket, folder: this.#folder, notice: this.#notice }
+    this.#reading = new Reading({ bucket, folder, notice, index: this.#index })
+  }
+
+  catalog(): SegmentsCatalog {
+    const { id, holder } = this.#options
+    const index = this.#index
+    return {
+      identity: () => this.#fresh((rows) => ({ id, epoch: rows.epoch() })),
+      known: (digests) => this.#fresh((rows) => rows.known(digests)),
+      located: (digests) => this.#fresh((rows) => rows.located(digests)),
+      resembling: (probes) => this.#fresh((rows) => probes.map((probe) => rows.resembling(probe))),
+      claim: (wants) => {
+        const nowMs = this.#nowMs()
+        return this.#fresh((rows) =>
+          index.transaction(() => wants.map((want) => rows.claim(want, this.#options, nowMs, () => undefined))),
+        )
+      },
+      renew: () =>
+        this.#healed(() => this.#index.rows.apply({ change: 'renew', holder, untilMs: this.#nowMs() + leaseMs })),
+      release: (claims) =>
+        this.#healed(() => index.transaction(() => index.rows.apply({ change: 'release', holder, claims }))),
+      record: (entries) => this.#record(entries),
+      forget: async (keys) => {
+        for (const forgotten of portions(keys.filter(isKey))) {
+          await this.#add((epoch) => segmentOf(this.#name(epoch + 1), { forgotten }))
+        }
+      },
+      entries: () => this.#entries(),
+      refresh: () => this.#readAll(),
+      releaseOwn: async () => {
+        await this.#healed(() => index.rows.apply({ change: 'free', holder }))
+        await this.#readAll()
+      },
+      close: async () => index.close(),
+    }
+  }
+
+  /** Asks the index, once it has what others have recorded. */
+  async #fresh<T>(ask: (rows: CatalogRows) => T): Promise<T> {
+    await this.#healed(() => undefined)
+    await this.#catchUp()
+    return this.#healed(() => ask(this.#index.rows))
+  }
+
+  async #catchUp(): Promise<void> {
+    const nowMs = this.#nowMs()
+    const listedMs = await this.#healed(() => this.#index.listedMs())
+    if (listedMs === undefined) return this.#readAll()
+    // a clock that was put back tells nothing
+    if (nowMs >= listedMs && nowMs - listedMs < listEveryMs) return
+    const folders = nowMs < listedMs ? undefined : foldersSince(this.#folder, listedMs, nowMs)
+    if (!folders) return this.#readAll()
+    // the other lanes of this machine need not look as well
+    await this.#healed(() => this.#index.setListed(nowMs))
+    for (const folder of folders) await this.#reading.readNew(folder)
+  }
+
+  async #readAll(): Promise<void> {
+    if (!this.#bucket.readable) return
+    const nowMs = this.#nowMs()
+    const seen: Listed[] = []
+    await this.#reading.readNew(`${this.#folder}/`, true, (file) => seen.push(file))
+    if (seen.length === 0 && this.#index.hasReadAny()) {
+      const message = `The catalog of ${this.#bucket.name} shows nothing any more; what this machine has read of it counts on.`
+      this.#notice('catalog-unreadable', message)
+    }
+    this.#index.setListed(nowMs)
+  }
+
+  async #record(entries: readonly CatalogEntry[]): Promise<void> {
+    if (entries.length === 0) return
+    const untold = await this.#healed(() => this.#index.untold(entries))
+    for (const part of portions(untold)) {
+      await this.#add((epoch) => segmentOf(this.#name(epoch), { entries: part }))
+    }
+    const change = { change: 'record', holder: this.#options.holder, entries } as const
+    if (untold.length < entries.length) {
+      await this.#healed(() => this.#index.transaction(() => this.#index.rows.apply(change)))
+    }
+  }
+
+  /** Stores a segment and then applies it: whoever has it in the index can rely on the bucket. */
+  async #add(make: (epoch: number) => Segment): Promise<void> {
+    const segment = make(await this.#healed(() => this.#index.rows.epoch()))
+    const path = loosePath(this.#folder, segment.name)
+    await this.#bucket.put(path, segment.text)
+    await this.#healed(() => {
+      this.#index.apply(segment, path, this.#options.holder)
+      this.#index.markRead(path, true)
+    })
+  }
+
+  #name(epoch: number): string {
+    return newSegment(epoch, this.#nowMs(), this.#random)
+  }
+
+  async *#entries(): AsyncGenerator<CatalogEntry> {
+    let page = await this.#fresh((rows) => rows.page(''))
+    while (page.length > 0) {
+      yield* page
+      const after = page.at(-1)?.key ?? ''
+      page = await this.#healed(() => this.#index.rows.page(after))
+    }
+  }
+
+  /** A damaged index costs the time to read the segments again, and what is claimed in it. */
+  async #healed<T>(work: () => T): Promise<T> {
+    try {
+      return work()
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#index.remake()
+      await this.#readAll()
+      return work()
+    }
+  }
+}
