@@ -1,0 +1,67 @@
+import { createHash, type Hash } from 'node:crypto'
+import { rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Readable, Transform } from 'node:stream'
+import { FileStore, MemoryConfigstore } from '@tus/file-store'
+import { Upload } from '@tus/server'
+
+import { digest } from './store.ts'
+import type { Received } from './store.ts'
+
+interface Progress {
+  hash: Hash
+  hashedBytes: number
+}
+
+/** Uploads under way, a file each. What has been finished is remembered as whole, and its file is somebody else's. */
+export class UploadStore extends FileStore {
+  readonly #progress = new Map<string, Progress>()
+  readonly #finished = new Map<string, Upload>()
+
+  constructor(directory: string, expiryMs: number) {
+    super({ directory, configstore: new MemoryConfigstore(), expirationPeriodInMilliseconds: expiryMs })
+  }
+
+  override async write(readable: Readable, id: string, offset: number): Promise<number> {
+    const progress = this.#progress.get(id) ?? { hash: createHash('md5'), hashedBytes: 0 }
+    // a write that broke off may have been hashed further than it was written: such a sum is made anew at the end
+    const inOrder = progress.hashedBytes === offset
+    this.#progress.set(id, progress)
+    const tap = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        if (inOrder) {
+          progress.hash.update(chunk)
+          progress.hashedBytes += chunk.length
+        }
+        done(null, chunk)
+      },
+    })
+    readable.once('error', (error) => tap.destroy(error))
+    return super.write(readable.pipe(tap), id, offset)
+  }
+
+  override async getUpload(id: string): Promise<Upload> {
+    return this.#finished.get(id) ?? super.getUpload(id)
+  }
+
+  /** Takes the file of a whole upload to `path`. */
+  async finish(upload: Upload, path: string): Promise<Received> {
+    const bytes = upload.offset
+    const progress = this.#progress.get(upload.id)
+    await rename(join(this.directory, upload.id), path)
+    const md5 = progress?.hashedBytes === bytes ? progress.hash.digest('hex') : await digest(path, 'md5')
+    this.#progress.delete(upload.id)
+    const { id, metadata, creation_date } = upload
+    const known = { ...(metadata && { metadata }), ...(creation_date !== undefined && { creation_date }) }
+    this.#finished.set(id, new Upload({ id, size: bytes, offset: bytes, ...known }))
+    return { path, bytes, md5 }
+  }
+
+  /** Forgets what has expired, as the service does from time to time. */
+  async sweep(): Promise<void> {
+    await this.deleteExpired()
+    const expiry = this.getExpiration()
+    for (const [id, upload] of this.#finished)
+      if (Date.parse(upload.creation_date ?? '') + expiry < Date.now()) this.#finished.delete(id)
+  }
+}
