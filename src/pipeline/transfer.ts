@@ -32,7 +32,7 @@ export async function stage(item: Item, key: Key, ctx: TransferContext): Promise
   const { path, stamp } = item.file
   const remembers = stamp.bytes >= resumable.minBytes
   await withSource(item.file, item.kind ?? unknownKind, item.digest, async (source) => {
-    const begun = remembers ? ctx.ledger.transfer(path, ctx.url, stamp) : undefined
+    const begun = remembers ? resumableAs(key, ctx.ledger.transfer(path, ctx.url, stamp), ctx) : undefined
     let offset = begun && (await resumable.offset(begun, source, call))
     const token = begun && offset !== undefined ? begun : await begin(item, key, source, ctx)
     item.staged = token
@@ -45,6 +45,15 @@ export async function stage(item: Item, key: Key, ctx: TransferContext): Promise
     }
     item.digest = source.finishHash(() => call.checkpoint())
   })
+}
+
+/** Where a transfer is begun under its name, it can't go on under another. */
+function resumableAs(
+  key: Key,
+  token: ResumeToken | undefined,
+  { destination }: TransferContext,
+): ResumeToken | undefined {
+  return destination.traits.keyAtFinish || token?.['key'] === key ? token : undefined
 }
 
 async function begin(item: Item, key: Key, source: FileSource, ctx: TransferContext): Promise<ResumeToken> {
@@ -117,14 +126,16 @@ export async function unstage(item: Item, keep: boolean, ctx: TransferContext): 
   ctx.ledger.finish(item.file.path, ctx.url)
 }
 
-/** Whether what lies under `key` is this very content. */
-export async function holds(key: Key, item: Item, ctx: TransferContext): Promise<boolean> {
+/** What lies under `key`: this very content, another, or nothing that we are shown. */
+export async function compare(key: Key, item: Item, ctx: TransferContext): Promise<'same' | 'other' | 'unseen'> {
   const { destination } = ctx
   const call = ctx.call(item)
   const there = await destination.stat(key, call)
-  if (!there || there.bytes !== item.file.stamp.bytes) return false
-  if (there.digest !== undefined) return there.digest === item.digest
-  return (await storedDigest(destination, key, call)) === item.digest
+  if (!there) return 'unseen'
+  if (there.bytes !== item.file.stamp.bytes) return 'other'
+  const digest = there.digest ?? (await storedDigest(destination, key, call))
+  if (digest === undefined) return 'unseen'
+  return digest === item.digest ? 'same' : 'other'
 }
 
 /** Reads back what is stored, and hashes it; undefined when it can't be read. */

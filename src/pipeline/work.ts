@@ -16,7 +16,7 @@ import type { Layout } from './layout.ts'
 import type { PipelineOptions } from './options.ts'
 import { Outcomes, unknownKind } from './outcomes.ts'
 import { changed, sourceFailure, stampOf } from './source.ts'
-import { digestFile, holds, stage, store, storeHeld, unstage, type TransferContext } from './transfer.ts'
+import { compare, digestFile, stage, store, storeHeld, unstage, type TransferContext } from './transfer.ts'
 
 /** A file that changes under every look is somebody's open document. */
 const readAttempts = 3
@@ -210,10 +210,10 @@ class Work {
     }
   }
 
-  #alreadyThere(item: Item, key: Key): void {
+  #alreadyThere(item: Item, key: Key, place = this.#ctx.place): void {
     if (item.digest !== undefined) this.#outcomes.hashed(item.file.path, item.digest)
     this.#skip(item, 'already-there', key)
-    this.#remembered(item, this.#ctx.place)
+    this.#remembered(item, place)
   }
 
   #remembered(item: Item, place: number): void {
@@ -351,9 +351,7 @@ class Work {
       let free = true
       for (const item of group) {
         const key = keys.get(item) as Key
-        const call = this.#ctx.call(item)
-        if (!item.done && (await this.#ctx.destination.stat(key, call)) && !(await holds(key, item, this.#ctx)))
-          free = false
+        if (!item.done && (await compare(key, item, this.#ctx)) === 'other') free = false
       }
       if (free) return counter
     }
@@ -435,8 +433,9 @@ class Work {
     const results = await this.#storeEach(granted)
     const stored = results.filter((result) => result.result === 'stored' || result.result === 'adopted')
     const released = results.filter((result) => result.result === 'taken' || result.result === 'failed')
-    if (stored.length > 0) await this.#ctx.catalog.record(stored.map(({ want }) => catalogEntry(want.item, want.claim)))
-    for (const { want, result } of stored) this.#stored(want, result === 'adopted')
+    const untold = stored.length > 0 ? await this.#record(stored) : undefined
+    for (const { want, result } of stored) this.#stored(want, result === 'adopted', untold === undefined)
+    if (untold) throw untold
     await this.#ctx.catalog.release(released.map(({ want }) => want.claim))
     for (const group of new Set(
       released.filter(({ result }) => result === 'taken').map(({ want }) => want.item.group),
@@ -447,6 +446,22 @@ class Work {
       if (error === undefined) continue
       // with another content it may want another name, and be known: it goes through the next round
       await this.#startOver(want.item, error).catch((last: unknown) => this.#fail(want.item, last))
+    }
+  }
+
+  /**
+   * Tells the catalog what is stored now. One that is out of reach is told by the next run, from the ledger: what the destination has
+   * confirmed is not sent again. Returns why it could not be told, which ends this run.
+   */
+  async #record(stored: readonly Stored[]): Promise<LuminaError | undefined> {
+    const entries = stored.map(({ want }) => catalogEntry(want.item, want.claim))
+    try {
+      await this.#ctx.catalog.record(entries)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof LuminaError) || error.code !== 'destination-unreachable') throw error
+      this.#ctx.ledger.keepUnrecorded(this.#ctx.url, entries)
+      return error
     }
   }
 
@@ -483,24 +498,30 @@ class Work {
     const { item, claim } = want
     if (!(error instanceof LuminaError) || error.code !== 'key-taken') return { want, result: 'failed', error }
     try {
-      const adopted = await holds(claim.key, item, this.#ctx)
-      if (adopted) await unstage(item, false, this.#ctx)
+      const there = await compare(claim.key, item, this.#ctx)
+      const { atomicNoClobber, keyAtFinish } = this.#ctx.destination.traits
+      // where a taken key may be our own doing, of which the answer was lost, another name would make a duplicate
+      if (there === 'unseen' && !atomicNoClobber) throw unconfirmed(item, claim.key)
+      const adopted = there === 'same'
+      if (adopted || !keyAtFinish) await unstage(item, false, this.#ctx)
       return { want, result: adopted ? 'adopted' : 'taken' }
     } catch (comparing) {
       return { want, result: 'failed', error: comparing }
     }
   }
 
-  #stored({ item, claim }: Want, adopted: boolean): void {
+  /** `known`: the catalog has it, so that the ledger may count on that. */
+  #stored({ item, claim }: Want, adopted: boolean, known: boolean): void {
+    const place = known ? this.#ctx.place : 0
     if (adopted) {
-      this.#alreadyThere(item, claim.key)
+      this.#alreadyThere(item, claim.key, place)
       return
     }
     this.#outcomes.hashed(item.file.path, claim.digest)
     this.#outcomes.uploaded(item.found, claim.key, claim.digest, this.#ctx.options.dryRun)
     item.done = true
     if (this.#ctx.layout.asksDate && isDatedByMtime(item)) this.#outcomes.tally.datedByMtime++
-    this.#remembered(item, this.#ctx.place)
+    this.#remembered(item, place)
   }
 
   /** Ends what the run's end has left open: resumable bytes stay for another day, everything else is let go. */
@@ -528,6 +549,14 @@ interface Stored {
   want: Want
   result: 'stored' | 'adopted' | 'taken' | 'failed'
   error?: unknown
+}
+
+function unconfirmed({ file }: Item, key: Key): LuminaError {
+  return new LuminaError(
+    'unconfirmed',
+    `Something lies under ${key} already, and this login may not look whether it is ${file.path}.`,
+    { hint: 'Compare it with a login that may read, or let this one read what it has stored.' },
+  )
 }
 
 function stillHeld({ file }: Item): LuminaError {

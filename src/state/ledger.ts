@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
-import type { CatalogIdentity, ResumeToken, Sha256 } from '../client/destination.ts'
+import type { CatalogEntry, CatalogIdentity, Key, ResumeToken, Sha256 } from '../client/destination.ts'
 import { type ErrorCode, LuminaError } from '../errors.ts'
 import type { Kind, SummaryEvent } from '../events.ts'
 import { asText, fromText } from '../os-path.ts'
@@ -20,6 +20,8 @@ const migrations = [
   // one place may be reached by several URLs, and a URL may lead to another place than before
   `CREATE TABLE location (url TEXT PRIMARY KEY, catalog TEXT NOT NULL, epoch INTEGER NOT NULL) WITHOUT ROWID;
    INSERT OR REPLACE INTO location SELECT url, catalog, epoch FROM place ORDER BY used_ms`,
+  // what a catalog out of reach could not be told
+  `CREATE TABLE unrecorded (url TEXT, key TEXT, entry TEXT NOT NULL, PRIMARY KEY (url, key)) WITHOUT ROWID`,
 ] as const
 
 /** Slots are bits of `file.stored`, which JavaScript shifts as 32-bit integers. */
@@ -333,6 +335,40 @@ export class Ledger {
 
   finish(path: string, url: string): void {
     this.#heal((sqlite) => sqlite.run('DELETE FROM transfer WHERE path=? AND url=?', asText(path), url))
+  }
+
+  /** Keeps, durably, what is stored at `url` and its catalog could not be told. */
+  keepUnrecorded(url: string, entries: readonly CatalogEntry[]): void {
+    this.#heal((sqlite) => {
+      sqlite.db.exec('PRAGMA synchronous=FULL')
+      sqlite.transaction(() => {
+        for (const entry of entries) {
+          const text = JSON.stringify({ ...entry, name: asText(entry.name) })
+          sqlite.run('INSERT OR REPLACE INTO unrecorded VALUES (?,?,?)', url, entry.key, text)
+        }
+      })
+      sqlite.db.exec('PRAGMA synchronous=NORMAL')
+    })
+  }
+
+  /** What is still to be told to the catalog of `url`, in key order: at most `count` of it. */
+  unrecorded(url: string, count: number): CatalogEntry[] {
+    const rows = this.#heal((sqlite) =>
+      sqlite.rows<[string]>('SELECT entry FROM unrecorded WHERE url=? ORDER BY key LIMIT ?', url, count),
+    )
+    return rows.flatMap(([text]) => {
+      const entry = parsed<CatalogEntry>(text)
+      return entry ? [{ ...entry, name: fromText(entry.name) }] : []
+    })
+  }
+
+  /** The catalog of `url` has been told of these. */
+  recorded(url: string, keys: readonly Key[]): void {
+    this.#heal((sqlite) =>
+      sqlite.transaction(() => {
+        for (const key of keys) sqlite.run('DELETE FROM unrecorded WHERE url=? AND key=?', url, key)
+      }),
+    )
   }
 
   transfers(url?: string): BegunTransfer[] {

@@ -8,7 +8,9 @@ import { sqliteCatalog } from '../../src/client/catalogs/sqlite.ts'
 import type { Catalog, Destination } from '../../src/client/destination.ts'
 import { memoryDestination } from '../../src/client/drivers/memory.ts'
 import { LuminaError } from '../../src/errors.ts'
+import { replay } from '../../src/pipeline/replay.ts'
 import type { Run } from '../../src/pipeline/run.ts'
+import { Ledger } from '../../src/state/ledger.ts'
 import { hooked, type CallName } from '../contract/faults.ts'
 import { watchFs } from './fs-calls.ts'
 import { isAccountedFor, jpeg, outcomesOf, World, xmp } from './harness.ts'
@@ -822,4 +824,69 @@ it('a file is touched between two runs and costs a hash, not an upload', async (
   await world.run()
   utimesSync(path, 1_800_000_000, 1_800_000_000)
   expect(await world.run()).toMatchObject({ uploaded: 0, skipped: 1 })
+})
+
+describe('a transfer that is begun under its name', () => {
+  const named = (): World => new World(memoryDestination({ keyAtBegin: true }))
+
+  it('goes on under that name after an interruption', async () => {
+    const world = named()
+    world.write('BIG.jpg', jpeg(1, large))
+    await interruptedInAppend(world)
+    const { destination, ...count } = counted(world.destination)
+    const ran = await world.run({ destination })
+    expect(outcomesOf(ran, world.source)).toEqual({ 'BIG.jpg': 'uploaded BIG.jpg' })
+    expect(count.calls).not.toContain('begin')
+  })
+
+  it('begins again where its name has gone to another content meanwhile', async () => {
+    const world = named()
+    world.write('BIG.jpg', jpeg(1, large))
+    await interruptedInAppend(world)
+    const other = world.catalog('other')
+    const [answer] = await other.claim([{ key: 'BIG-2.jpg', digest: 'a'.repeat(64), sidecar: false }])
+    expect(answer).toEqual({ answer: 'granted' })
+    await other.close()
+    world.destination.objects.set('BIG.jpg', jpeg(2, large))
+    const ran = await world.run()
+    expect(outcomesOf(ran, world.source)).toEqual({ 'BIG.jpg': 'uploaded BIG-3.jpg' })
+    expect(bytesOf(world.destination.objects.get('BIG-3.jpg') as Uint8Array)).toEqual(bytesOf(jpeg(1, large)))
+  })
+})
+
+describe('a taken key that may not be looked at', () => {
+  it('fails its asset as unconfirmed where the key may be our own doing, and makes no second copy', async () => {
+    const world = new World(memoryDestination({ atomicNoClobber: false }))
+    world.write('a.jpg', jpeg(1))
+    world.write('b.jpg', jpeg(2))
+    const blind = refusing(world.destination, (key) => key === 'a.jpg', 'key-taken')
+    const ran = await world.run({ destination: blind })
+    expect(outcomesOf(ran, world.source)).toEqual({ 'a.jpg': 'failed unconfirmed', 'b.jpg': 'uploaded b.jpg' })
+    expect(isAccountedFor(ran)).toBe(true)
+  })
+})
+
+describe('a catalog that goes out of reach', () => {
+  it('is told by the next run: what is stored by then counts, and the run ends', async () => {
+    const world = new World()
+    world.write('a.jpg', jpeg(1))
+    const unreachable = new LuminaError('destination-unreachable', 'The catalog does not answer.', {
+      retry: 'exhausted',
+    })
+    const ran = await world.run({ around: (own) => ({ ...own, record: async () => Promise.reject(unreachable) }) })
+    expect(outcomesOf(ran, world.source)).toEqual({ 'a.jpg': 'uploaded a.jpg' })
+    expect(ran.error?.code).toBe('destination-unreachable')
+    const ledger = new Ledger(world.state)
+    expect(ledger.unrecorded('memory://', 10)).toMatchObject([{ key: 'a.jpg', digest: sha256(jpeg(1)) }])
+    expect(await world.entries()).toEqual([])
+    const catalog = world.catalog()
+    expect(await replay(ledger, 'memory://', catalog)).toBe(1)
+    expect(await replay(ledger, 'memory://', catalog)).toBe(0)
+    await catalog.close()
+    ledger.close()
+    // nothing is counted on that the catalog does not have
+    const again = await world.run()
+    expect(again.tally.skipped['already-there']).toBe(1)
+    expect(await world.entries()).toHaveLength(1)
+  })
 })

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { CatalogEntry } from '../../src/client/destination.ts'
 import { LuminaError } from '../../src/errors.ts'
 import type { SummaryEvent } from '../../src/events.ts'
 import { nameOf } from '../../src/os-path.ts'
@@ -441,11 +442,29 @@ describe('a ledger of an older Lumina', () => {
     fill(ledger)
     ledger.close()
     const db = new DatabaseSync(path)
-    db.exec('DROP TABLE location; PRAGMA user_version=1')
+    db.exec('DROP TABLE location; DROP TABLE unrecorded; PRAGMA user_version=1')
     db.close()
     const again = connect()
     expect(again.catalogAt('file:///library')).toEqual(catalog('library'))
     expect(again.folder('/photos/3')).toHaveLength(50)
+  })
+})
+
+describe('what a catalog could not be told', () => {
+  const entry = (key: string): CatalogEntry => {
+    return { key, digest: 'd'.repeat(64), bytes: 3, kind: 'image/jpeg', sidecar: false, name: 'caf\udce9.jpg' }
+  }
+
+  it('is kept for its destination until it is told, names of any bytes too', () => {
+    const ledger = connect()
+    ledger.keepUnrecorded('supabase://a', [entry('b.jpg'), entry('a.jpg')])
+    ledger.keepUnrecorded('supabase://b', [entry('c.jpg')])
+    ledger.close()
+    const again = connect()
+    expect(again.unrecorded('supabase://a', 1)).toEqual([entry('a.jpg')])
+    again.recorded('supabase://a', ['a.jpg'])
+    expect(again.unrecorded('supabase://a', 9)).toEqual([entry('b.jpg')])
+    expect(again.unrecorded('supabase://b', 9)).toEqual([entry('c.jpg')])
   })
 })
 

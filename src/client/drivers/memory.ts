@@ -5,6 +5,8 @@ export interface MemoryOptions {
   name?: string
   /** As on a destination that has no conditional writes: the last writer wins. */
   atomicNoClobber?: boolean
+  /** A resumable transfer is given its key when it begins, as by tus services. */
+  keyAtBegin?: boolean
   maxObjectBytes?: number
 }
 
@@ -30,7 +32,7 @@ export function memoryDestination(options: MemoryOptions = {}): MemoryDestinatio
     objects,
     traits: {
       atomicNoClobber: atomic,
-      keyAtFinish: true,
+      keyAtFinish: !options.keyAtBegin,
       maxObjectBytes: options.maxObjectBytes ?? Number.MAX_SAFE_INTEGER,
       checksum: 'none',
       keyRules: { maxSegmentBytes: 255, maxKeyBytes: 1024 },
@@ -65,10 +67,10 @@ export function memoryDestination(options: MemoryOptions = {}): MemoryDestinatio
     },
     resumable: {
       minBytes: 0,
-      async begin() {
+      async begin(key) {
         const id = crypto.randomUUID()
         begun.set(id, [])
-        return { id }
+        return options.keyAtBegin ? { id, key } : { id }
       },
       async offset(token, source, ctx) {
         const parts = held(token)
@@ -93,6 +95,7 @@ export function memoryDestination(options: MemoryOptions = {}): MemoryDestinatio
         if (!parts) throw forgotten()
         const content = Buffer.concat(parts)
         if (content.length !== source.bytes) throw changed()
+        if (options.keyAtBegin && token['key'] !== key) throw new LuminaError('bug', `It was begun as ${token['key']}.`)
         const stored = publish(key, content)
         begun.delete(String(token['id']))
         return stored
