@@ -94,7 +94,7 @@ export async function respond(
     const answer = await handled(table, call, counters, service)
     if (answer) send(call.res, answer)
   } catch (error) {
-    if (call.res.headersSent || call.req.destroyed) throw error
+    if (call.res.headersSent || call.req.errored) throw error
     send(call.res, answerTo(error))
   }
 }
