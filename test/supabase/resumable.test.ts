@@ -276,6 +276,19 @@ describe('an upload that breaks off', () => {
     expect(stored('a.jpg')?.etag).toBe(md5(content))
   })
 
+  it('keeps only whole parts with an S3 behind the service', async () => {
+    await open({ partBytes: 10_000 })
+    const upload = await begin('a.jpg')
+    await patch(upload, 0, content.subarray(0, 5000))
+    const { req } = await slowPatch(upload, 5000, content.subarray(5000, 49_000))
+    req.destroy()
+    await expect.poll(() => offsetOf(upload)).not.toBe(5000)
+    const at = await offsetOf(upload)
+    expect((at - 5000) % 10_000).toBe(0)
+    expect((await patch(upload, at, content.subarray(at))).status).toBe(204)
+    expect(stored('a.jpg')?.etag).toBe(md5(content))
+  })
+
   it('does so after the server was killed', async () => {
     const upload = await begin('a.jpg')
     await patch(upload, 0, content.subarray(0, 1000))

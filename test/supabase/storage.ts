@@ -42,6 +42,8 @@ export interface StorageOptions extends Virtues {
   /** How long an evicted PATCH may go on. */
   drainMs?: number
   uploadExpiryMs?: number
+  /** As with an S3 behind the service: a PATCH whose connection breaks keeps only whole parts of this size. */
+  partBytes?: number
   rpc?: Rpc
 }
 
@@ -95,6 +97,7 @@ export async function startStorage(options: StorageOptions = {}): Promise<FakeSt
     lockTimeoutMs,
     drainMs: options.drainMs ?? 3000,
     productionLocation: options.productionLocation ?? false,
+    partBytes: options.partBytes,
   })
   const table = routes({ service, tus, accounts, rpc: options.rpc })
   let server = await serve(0, script, counters, service, table)

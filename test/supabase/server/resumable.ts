@@ -23,6 +23,7 @@ export interface ResumableOptions {
   /** How long the one that is evicted may go on. */
   drainMs: number
   productionLocation: boolean
+  partBytes: number | undefined
 }
 
 /** Where an upload is to go. */
@@ -39,7 +40,7 @@ export const resumablePath = '/storage/v1/upload/resumable'
 
 /** TUS over the same objects. Its refusals are plain text, with a status that is what it says. */
 export function resumable(service: Service, options: ResumableOptions): Resumable {
-  const uploads = new UploadStore(options.folder, options.expiryMs)
+  const uploads = new UploadStore(options.folder, options.expiryMs, options.partBytes)
   const targets = new Map<string, Target>()
   const calls = new WeakMap<IncomingMessage, Call>()
   const locks = new Locks(options.lockTimeoutMs, () => inText(refusals.lockTimeout()))
@@ -68,17 +69,19 @@ export function resumable(service: Service, options: ResumableOptions): Resumabl
     datastore: uploads,
     lockDrainTimeout: options.drainMs,
     disableTerminationForFinishedUploads: true,
-    locker: {
+    locker: (req) => ({
       newLock: (id) => {
+        const { req: body } = callOf(req)
         let release = (): void => {}
         return {
           lock: async (signal, askBack) => {
             release = await locks.take(id, () => void askBack(), signal)
+            uploads.heldBy(id, () => body.destroyed && !body.complete)
           },
           unlock: async () => release(),
         }
       },
-    },
+    }),
     namingFunction: (req, metadata) =>
       inTextSync(() => {
         const bucket = metadata?.['bucketName'] ?? ''

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
-import { rename } from 'node:fs/promises'
+import { rename, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Readable, Transform } from 'node:stream'
 import { FileStore, MemoryConfigstore } from '@tus/file-store'
@@ -18,14 +18,19 @@ export class UploadStore extends FileStore {
   readonly #progress = new Map<string, Progress>()
   readonly #finished = new Map<string, Upload>()
 
-  constructor(directory: string, expiryMs: number) {
+  readonly #brokenOff = new Map<string, () => boolean>()
+  readonly #partBytes: number | undefined
+
+  constructor(directory: string, expiryMs: number, partBytes: number | undefined) {
     super({ directory, configstore: new MemoryConfigstore(), expirationPeriodInMilliseconds: expiryMs })
+    this.#partBytes = partBytes
   }
 
   override async write(readable: Readable, id: string, offset: number): Promise<number> {
     const progress = this.#progress.get(id) ?? { hash: createHash('md5'), hashedBytes: 0 }
     // a write that broke off may have been hashed further than it was written: such a sum is made anew at the end
     const inOrder = progress.hashedBytes === offset
+    if (!inOrder) progress.hashedBytes = Number.NaN
     this.#progress.set(id, progress)
     const tap = new Transform({
       transform(chunk: Buffer, _encoding, done) {
@@ -37,7 +42,21 @@ export class UploadStore extends FileStore {
       },
     })
     readable.once('error', (error) => tap.destroy(error))
-    return super.write(readable.pipe(tap), id, offset)
+    const written = await super.write(readable.pipe(tap), id, offset)
+    return this.#partBytes !== undefined && this.#brokenOff.get(id)?.() === true
+      ? this.#dropHalfPart(id, offset, written, this.#partBytes)
+      : written
+  }
+
+  /** `brokenOff` tells of the request that holds the upload from now on whether its connection is gone. */
+  heldBy(id: string, brokenOff: () => boolean): void {
+    this.#brokenOff.set(id, brokenOff)
+  }
+
+  async #dropHalfPart(id: string, offset: number, written: number, partBytes: number): Promise<number> {
+    const kept = written - ((written - offset) % partBytes)
+    await truncate(join(this.directory, id), kept)
+    return kept
   }
 
   override async getUpload(id: string): Promise<Upload> {
