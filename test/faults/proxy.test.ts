@@ -66,6 +66,14 @@ describe('a fault proxy', () => {
     expect(await post(10)).toBe('heard 10')
   })
 
+  it('cuts there even when no more bytes are to come', async () => {
+    proxy.next({ cutAfterUp: 100 })
+    const socket = connect(proxy.port, proxy.host)
+    socket.write(Buffer.alloc(100, 'x'))
+    const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException]
+    expect(error.code).toBe('ECONNRESET')
+  })
+
   it('cuts an answer', async () => {
     proxy.next({ cutAfterDown: 1_000_000 })
     const { body } = await request(`${proxy.url}/big`, { dispatcher: client })

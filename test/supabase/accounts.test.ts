@@ -20,6 +20,9 @@ const token = (grant: string, body: object): Promise<Said> =>
   })
 const logIn = (): Promise<Said> => token('password', { email: 'ann@example.org', password: 'secret' })
 
+const whoIs = (bearer: string, headers: Record<string, string>): Promise<Said> =>
+  ask(storage, 'GET', '/auth/v1/user', { token: bearer, headers })
+
 describe('log-in', () => {
   it('gives a token of the user, that tells who it is', async () => {
     storage.accounts.sessionSeconds = 60
@@ -63,6 +66,18 @@ describe('log-in', () => {
       json: { error_code: 'refresh_token_not_found' },
     })
     expect(storage.counters.refreshes).toBe(3)
+  })
+})
+
+describe('a session', () => {
+  it('expires when a test says so, and goes on when it is refreshed', async () => {
+    const headers = { apikey: storage.anonKey }
+    const ask = (bearer: unknown): Promise<Said> => whoIs(String(bearer), headers)
+    const { json } = await logIn()
+    storage.accounts.expireSessions()
+    expect((await ask(json['access_token'])).status).toBe(403)
+    const next = (await token('refresh_token', { refresh_token: json['refresh_token'] })).json
+    expect((await ask(next['access_token'])).status).toBe(200)
   })
 })
 

@@ -289,6 +289,18 @@ describe('an upload that breaks off', () => {
     expect(stored('a.jpg')?.etag).toBe(md5(content))
   })
 
+  it('has the etag of what was kept, not of what was sent and lost', async () => {
+    await open({ partBytes: 10_000 })
+    const upload = await begin('a.jpg', 20_000)
+    const { req } = await slowPatch(upload, 0, content.subarray(0, 15_000), 20_000)
+    req.destroy()
+    await expect.poll(() => offsetOf(upload)).toBe(10_000)
+    const other = randomBytes(10_000)
+    await patch(upload, 10_000, other.subarray(0, 5000))
+    await patch(upload, 15_000, other.subarray(5000))
+    expect(stored('a.jpg')?.etag).toBe(md5(Buffer.concat([content.subarray(0, 10_000), other])))
+  })
+
   it('does so after the server was killed', async () => {
     const upload = await begin('a.jpg')
     await patch(upload, 0, content.subarray(0, 1000))

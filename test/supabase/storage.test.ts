@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
@@ -21,6 +22,8 @@ const get = (path: string, asked?: Asked): Promise<Said> => ask(storage, 'GET', 
 const send = (path: string, json: object, asked: Asked = {}): Promise<Said> =>
   ask(storage, 'POST', path, { ...asked, body: JSON.stringify(json) })
 const stored = (key: string): StoredFile | undefined => storage.objects('photos').get(key)
+/** Contents on the disk, besides the folder of uploads. */
+const files = async (): Promise<number> => (await readdir(storage.folder)).length - 1
 /** HTTP says 400, whatever the body says. */
 const refused = (statusCode: string, code: string): object => ({ status: 400, json: { statusCode, code } })
 
@@ -150,6 +153,7 @@ describe('a body that breaks off', () => {
     }
     expect(stored('new.jpg')).toBeUndefined()
     expect(stored('old.jpg')?.etag).toBe(md5('old'))
+    await expect.poll(files).toBe(1)
     expect((await get(objectPath('old.jpg'))).text).toBe('old')
   })
 })
@@ -421,6 +425,7 @@ describe('an object that is locked', () => {
     const release = await storage.lock('photos', 'a.jpg')
     expect(await post('a.jpg', 'x')).toMatchObject(refused('503', 'LockTimeout'))
     expect(stored('a.jpg')).toBeUndefined()
+    expect(await files()).toBe(0)
     release()
     expect((await post('a.jpg', 'x')).status).toBe(200)
   })

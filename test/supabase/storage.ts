@@ -51,6 +51,8 @@ export interface FakeStorage extends AsyncDisposable {
   /** http://127.0.0.1:port, the same after a restart. */
   readonly url: string
   readonly port: number
+  /** Contents lie in it, and in `uploads` what is under way. */
+  readonly folder: string
   readonly serviceKey: string
   readonly anonKey: string
   tokenFor(user: { sub?: string; role?: string; expiresInSeconds?: number }): string
@@ -112,6 +114,7 @@ export async function startStorage(options: StorageOptions = {}): Promise<FakeSt
   return {
     url: `http://127.0.0.1:${port}`,
     port,
+    folder,
     serviceKey: tokenFor({ role: 'service_role', expiresInSeconds: yearSeconds }),
     anonKey: tokenFor({ role: 'anon', expiresInSeconds: yearSeconds }),
     tokenFor,
@@ -176,7 +179,7 @@ async function take(
     key: '',
   }
   const action = script.strike(call)
-  listen(req, (bytes) => deaf(action, call, bytes))
+  listen(req, (bytes, ended) => deaf(action, call, bytes, ended))
   // whoever hangs up is no error of this server
   req.on('error', () => {})
   res.on('error', () => {})

@@ -32,6 +32,11 @@ export class Accounts {
     return user.id
   }
 
+  /** Every access token that was given until now expires now; what refreshes it does not. */
+  expireSessions(): void {
+    this.#tokens.epoch++
+  }
+
   /** POST /auth/v1/token */
   async token(call: Call): Promise<Answer> {
     const asked = await jsonBody(call)
@@ -76,6 +81,7 @@ export class Accounts {
         aud: 'authenticated',
         email: user.email,
         session_id: randomUUID(),
+        epoch: this.#tokens.epoch,
         exp: expiresAt,
       }),
       token_type: 'bearer',

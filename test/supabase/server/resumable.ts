@@ -115,6 +115,7 @@ export function resumable(service: Service, options: ResumableOptions): Resumabl
         return {}
       }),
     onUploadFinish: async (req, upload) => {
+      if (uploads.isFinished(upload.id)) return {}
       const call = callOf(req)
       const { bucket: name, key } = targetOf(upload.id)
       try {

@@ -123,9 +123,9 @@ export async function before(action: Action, call: Call): Promise<Answer | 'lost
   }
 }
 
-/** What stands in the way of the body's bytes: returns whether those that came now, up to `bytes` in all, are not to be heard. */
-export function deaf(action: Action | undefined, call: { req: Call['req'] }, bytes: number): boolean {
-  if (action?.do === 'stall') return bytes > action.afterBytes
+/** What stands in the way of the body's bytes: returns whether those that came now, up to `bytes` in all, or their end, are not to be heard. */
+export function deaf(action: Action | undefined, call: Call, bytes: number, ended: boolean): boolean {
+  if (action?.do === 'stall') return ended || bytes > action.afterBytes
   if (action?.do !== 'cut' || bytes < action.afterBytes) return false
   call.req.socket.resetAndDestroy()
   return true

@@ -10,6 +10,8 @@ export interface Claims {
 
 /** HS256 tokens of one server: another server's are signed by another secret. */
 export class Tokens {
+  /** A token that carries a lower one has expired, whatever its `exp` says. */
+  epoch = 0
   readonly #secret = randomBytes(32)
 
   sign(claims: Claims): string {
@@ -27,7 +29,8 @@ export class Tokens {
     const given = Buffer.from(signature)
     if (due.length !== given.length || !timingSafeEqual(due, given)) throw new Error('signature verification failed')
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Claims
-    if (claims.exp !== undefined && claims.exp <= Date.now() / 1000)
+    const isOld = typeof claims['epoch'] === 'number' && claims['epoch'] < this.epoch
+    if (isOld || (claims.exp !== undefined && claims.exp <= Date.now() / 1000))
       throw new Error('"exp" claim timestamp check failed')
     return claims
   }

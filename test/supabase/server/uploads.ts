@@ -19,6 +19,7 @@ export class UploadStore extends FileStore {
   readonly #finished = new Map<string, Upload>()
 
   readonly #brokenOff = new Map<string, () => boolean>()
+  #oldestMs: number | undefined
   readonly #partBytes: number | undefined
 
   constructor(directory: string, expiryMs: number, partBytes: number | undefined) {
@@ -67,19 +68,34 @@ export class UploadStore extends FileStore {
   async finish(upload: Upload, path: string): Promise<Received> {
     const bytes = upload.offset
     const progress = this.#progress.get(upload.id)
+    // before its file goes: somebody may ask at any time
+    this.#remember(upload)
     await rename(join(this.directory, upload.id), path)
+    await this.configstore.delete(upload.id)
     const md5 = progress?.hashedBytes === bytes ? progress.hash.digest('hex') : await digest(path, 'md5')
     this.#progress.delete(upload.id)
-    const { id, metadata, creation_date } = upload
-    const known = { ...(metadata && { metadata }), ...(creation_date !== undefined && { creation_date }) }
-    this.#finished.set(id, new Upload({ id, size: bytes, offset: bytes, ...known }))
     return { path, bytes, md5 }
+  }
+
+  isFinished(id: string): boolean {
+    return this.#finished.has(id)
+  }
+
+  #remember({ id, offset, metadata, creation_date }: Upload): void {
+    const known = { ...(metadata && { metadata }), ...(creation_date !== undefined && { creation_date }) }
+    this.#finished.set(id, new Upload({ id, size: offset, offset, ...known }))
+  }
+
+  override async create(upload: Upload): Promise<Upload> {
+    this.#oldestMs ??= Date.now()
+    return super.create(upload)
   }
 
   /** Forgets what has expired, as the service does from time to time. */
   async sweep(): Promise<void> {
-    await this.deleteExpired()
     const expiry = this.getExpiration()
+    if (this.#oldestMs === undefined || Date.now() <= this.#oldestMs + expiry) return
+    await this.deleteExpired()
     for (const [id, upload] of this.#finished)
       if (Date.parse(upload.creation_date ?? '') + expiry < Date.now()) this.#finished.delete(id)
   }

@@ -10,7 +10,7 @@ interface Heard {
 const heard = new WeakMap<IncomingMessage, Heard>()
 
 /** Sees every chunk of the body as the parser gives it, before anybody reads it; once `deaf` says so, nothing arrives any more. */
-export function listen(req: IncomingMessage, deaf: (bytes: number) => boolean): void {
+export function listen(req: IncomingMessage, deaf: (bytes: number, ended: boolean) => boolean): void {
   const state: Heard = { bytes: 0, listeners: [] }
   heard.set(req, state)
   const push = req.push.bind(req)
@@ -19,7 +19,7 @@ export function listen(req: IncomingMessage, deaf: (bytes: number) => boolean): 
       state.bytes += chunk.length
       for (const listener of state.listeners) listener(chunk.length)
     }
-    return deaf(state.bytes) ? false : push(chunk, encoding)
+    return deaf(state.bytes, chunk === null) ? false : push(chunk, encoding)
   }
 }
 
