@@ -4,7 +4,14 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 import { ask, base64, md5, post, type Said } from './asking.ts'
-import { type FakeStorage, insertOnly, startStorage, type StorageOptions, type StoredFile } from './storage.ts'
+import {
+  type FakeStorage,
+  insertOnly,
+  startStorage,
+  type StorageOptions,
+  type StoredFile,
+  uploadIdOf,
+} from './storage.ts'
 
 let storage: FakeStorage
 
@@ -61,13 +68,7 @@ const head = (upload: string): Promise<Said> => ask(storage, 'HEAD', upload, { h
 const offsetOf = async (upload: string): Promise<number> => Number((await head(upload)).headers['upload-offset'])
 const stored = (key: string): StoredFile | undefined => storage.objects('photos').get(key)
 /** Bytes that the server heard of an upload. */
-const heard = (upload: string): number | undefined =>
-  storage.counters.uploadBytes.get(
-    Buffer.from(upload.split('/').at(-1) ?? '', 'base64url')
-      .toString()
-      .split('/')
-      .at(-1) ?? '',
-  )
+const heard = (upload: string): number | undefined => storage.counters.uploadBytes.get(uploadIdOf(upload) ?? '')
 
 /** A PATCH that sends `part`, and then nothing more until it is told to. */
 async function slowPatch(

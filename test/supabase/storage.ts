@@ -22,6 +22,7 @@ import { nowSeconds, Tokens } from './server/tokens.ts'
 import { listen } from './server/wire.ts'
 
 export { insertOnly } from './server/policy.ts'
+export { uploadIdOf } from './server/resumable.ts'
 export { underLoad } from './server/scripted.ts'
 export type { Action, Fault, Matcher } from './server/scripted.ts'
 export type { StoredFile } from './server/store.ts'

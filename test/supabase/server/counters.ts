@@ -4,7 +4,7 @@ export class Counters {
   readonly requests = new Map<string, number>()
   /** Body bytes by `bucket/key`. */
   readonly bodyBytes = new Map<string, number>()
-  /** Body bytes by resumable upload, whose id is the last segment of its URL. */
+  /** Body bytes by resumable upload: `uploadIdOf` its URL. */
   readonly uploadBytes = new Map<string, number>()
   refreshes = 0
 

@@ -36,7 +36,7 @@ export interface Resumable {
   handle(call: Call): Promise<Answer | void>
 }
 
-export const resumablePath = '/storage/v1/upload/resumable'
+const resumablePath = '/storage/v1/upload/resumable'
 
 /** TUS over the same objects. Its refusals are plain text, with a status that is what it says. */
 export function resumable(service: Service, options: ResumableOptions): Resumable {
@@ -99,7 +99,7 @@ export function resumable(service: Service, options: ResumableOptions): Resumabl
       return `${options.productionLocation ? 'https' : proto}://${host}${path}/${name}`
     },
     getFileIdFromRequest: (_req, last) =>
-      last === undefined || resumablePath.endsWith(`/${last}`) ? undefined : idOf(last),
+      last === undefined || resumablePath.endsWith(`/${last}`) ? undefined : uploadIdOf(last),
     maxSize: (_req, id) =>
       inTextSync(() => (id === null ? 0 : (service.store.bucket(targetOf(id).bucket).fileSizeLimit ?? 0))),
     onIncomingRequest: async (req, id) =>
@@ -156,8 +156,12 @@ export function resumable(service: Service, options: ResumableOptions): Resumabl
   }
 }
 
-/** The id of an upload from the last segment of its URL. */
-export const idOf = (last: string): string | undefined => Buffer.from(last, 'base64url').toString().split('/').at(-1)
+/** The id of an upload, by which its bytes are counted, from its URL or the last segment of it. */
+export const uploadIdOf = (url: string): string | undefined =>
+  Buffer.from(url.split('/').at(-1) ?? '', 'base64url')
+    .toString()
+    .split('/')
+    .at(-1)
 
 function describe(metadata: Record<string, string | null> | undefined, call: Call): Described {
   const seconds = metadata?.['cacheControl'] ?? ''
