@@ -12,6 +12,7 @@ import {
   settingOf,
   variableOf,
 } from './config/settings.ts'
+import { type Services, servicesFrom } from './config/services.ts'
 import { suggest } from './config/suggest.ts'
 import { LuminaError } from './errors.ts'
 
@@ -26,6 +27,8 @@ export interface Config extends Settings {
   /** Names for destinations, from the user's file. */
   readonly destinations: Readonly<Record<string, string>>
   readonly origins: Readonly<Record<SettingName, Origin>>
+  /** Never shown: it holds secrets. */
+  readonly services: Services
   /** Where the user's settings are, or would be. */
   readonly userFile: string
   readonly projectFile: string | undefined
@@ -53,7 +56,8 @@ export async function loadConfig(input: ConfigInput): Promise<Config> {
 
   const values: Partial<Record<SettingName, unknown>> = {}
   const origins: Partial<Record<SettingName, Origin>> = {}
-  const outer = [flagLayer(input.flags, input.cwd), envLayer(input.env, input.cwd)]
+  // its variable holds a password, which no setting may: `servicesFrom` reads that
+  const outer = [flagLayer(input.flags, input.cwd), envLayer({ ...input.env, LUMINA_CATALOG: '' }, input.cwd)]
   const files = [project, user].filter((each) => each !== undefined).map(fileLayer)
   for (const name of settingNames) {
     const layers = filesMaySet(name, input.command) ? [...outer, ...files] : outer
@@ -70,6 +74,7 @@ export async function loadConfig(input: ConfigInput): Promise<Config> {
     ...(values as Settings & { state: string }),
     destinations: Object.freeze(destinations),
     origins: Object.freeze(origins as Record<SettingName, Origin>),
+    services: Object.freeze(servicesFrom(input.env, values.catalog as string | undefined)),
     userFile: places.userFile,
     projectFile: project?.file.path,
     notices: Object.freeze([...ignoredNotice(found), ...slips(input.env)]),
@@ -133,7 +138,8 @@ function slips(env: NodeJS.ProcessEnv): string[] {
     const { flag } = settingOf(name)
     return isNegated(settingOf(name)) ? [variableOf(flag), variableOf(`no-${flag}`)] : [variableOf(flag)]
   })
-  const strangers = Object.keys(env).filter((name) => name.startsWith('LUMINA_') && !variables.includes(name))
+  const known = new Set([...variables, 'LUMINA_CATALOG_FILE'])
+  const strangers = Object.keys(env).filter((name) => name.startsWith('LUMINA_') && !known.has(name))
   return strangers.flatMap((name) => {
     const meant = suggest(
       name.slice('LUMINA_'.length),

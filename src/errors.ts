@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'changed-while-reading'
   | 'too-large'
   | 'key-invalid'
+  | 'kind-refused'
   | 'key-taken'
   | 'held'
   | 'unconfirmed'

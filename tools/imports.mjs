@@ -38,12 +38,20 @@ const parts = [
   { name: 'hash', path: /^hash\//, imports: base, packages: ['file-type'] },
   { name: 'state', path: /^state\//, imports: ['destination', 'hash', ...base], packages: [] },
   { name: 'destination', path: /^client\/destination\.ts$/, imports: base, packages: [] },
-  { name: 'open', path: /^client\/open(?:\.ts$|\/)/, imports: ['drivers', 'catalogs', 'layers', 'config', ...lower] },
+  {
+    name: 'open',
+    path: /^client\/open(?:\.ts$|\/)/,
+    imports: ['drivers', 'catalogs', 'layers', 'client', 'config', ...lower],
+  },
   { name: 'drivers', path: /^client\/drivers\//, imports: ['client', ...lower] },
   { name: 'catalogs', path: /^client\/catalogs\//, imports: ['client', ...lower] },
   { name: 'layers', path: /^client\/layers\//, imports: ['client', 'destination', ...base], packages: [] },
   // What drivers, catalogs and layers share.
-  { name: 'client', path: /^client\/[^/]+\.ts$/, imports: ['destination', 'hash', ...base] },
+  {
+    name: 'client',
+    path: /^client\/(?:[^/]+\.ts$|http\/|supabase-session\/)/,
+    imports: ['destination', 'hash', 'state', ...base],
+  },
   { name: 'config', path: /^config(\.ts$|\/)/, imports: base },
   // errors, events and the small tools that everything may use.
   { name: 'base', path: /^[^/]+\.ts$/, imports: [], packages: [] },

@@ -23,6 +23,9 @@ export interface Source {
   readonly kind: Kind
   /** Kept by destinations that have a place for it. */
   readonly modifiedMs?: number
+  /** Its name where it came from, and when it was taken: notes, for destinations that keep some. */
+  readonly name?: string
+  readonly takenAt?: string
   read(into: Uint8Array, offset: number): number | Promise<number>
 }
 

@@ -1,4 +1,4 @@
-import { putCatalogAside, type Place } from '../client/open.ts'
+import { type LocalPlace, putCatalogAside, type Place } from '../client/open.ts'
 import type { Config } from '../config.ts'
 import { LuminaError } from '../errors.ts'
 import type { LuminaEvent } from '../events.ts'
@@ -65,7 +65,8 @@ export async function conduct({
   io.hangup.addEventListener('abort', onHangup, { once: true })
   try {
     const result = await run.run()
-    if (result.error?.code === 'state-corrupt' && fills(options)) result.error = setAside(place, result.error)
+    if (place.kind === 'local' && result.error?.code === 'state-corrupt' && fills(options))
+      result.error = setAside(place, result.error)
     return { ...result, signals }
   } finally {
     io.hangup.removeEventListener('abort', onHangup)
@@ -77,7 +78,7 @@ function fills({ task, dryRun }: PipelineOptions): boolean {
   return task !== 'verify' && !dryRun
 }
 
-function setAside(place: Place, cause: LuminaError): LuminaError {
+function setAside(place: LocalPlace, cause: LuminaError): LuminaError {
   const path = putCatalogAside(place)
   return new LuminaError(
     'state-corrupt',

@@ -2,7 +2,16 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { healCatalog, holdPlace, leavePlace, markFilled, openPlace, parseTarget, type Place } from '../client/open.ts'
+import {
+  healCatalog,
+  holdPlace,
+  leavePlace,
+  type LocalPlace,
+  type LocalTarget,
+  markFilled,
+  openPlace,
+  parseTarget,
+} from '../client/open.ts'
 import type { Config } from '../config.ts'
 import { exitCodes, LuminaError } from '../errors.ts'
 import type { IndexSummaryEvent } from '../events.ts'
@@ -11,11 +20,17 @@ import type { Io } from '../report/io.ts'
 import type { PacedReporter } from '../report/ndjson.ts'
 import { reporterFor } from '../report/reporter.ts'
 import { conduct, endStuckProcess, type Conducted } from './conduct.ts'
+import { libraryOptions, surroundingsOf } from './places.ts'
 import { checkStateDir, holderOf, lanesFor, lockRun, pipelineOptions } from './session.ts'
 
 /** Takes what lies in a library, and is in no catalog yet, into its catalog; resolves with the exit code. */
 export async function indexLibrary(config: Config, path: string, io: Io): Promise<number> {
-  const target = parseTarget(path, io.cwd)
+  const target = parseTarget(path, surroundingsOf(config, io))
+  if (target.kind !== 'local') return (await import('./index-service.ts')).indexService(config, target, io)
+  return indexFolder(config, target, path, io)
+}
+
+async function indexFolder(config: Config, target: LocalTarget, path: string, io: Io): Promise<number> {
   if (!existsSync(target.root))
     throw new LuminaError('no-such-path', `There is no folder ${path}.`, {
       hint: 'Check the spelling, and whether its disk is mounted.',
@@ -25,7 +40,7 @@ export async function indexLibrary(config: Config, path: string, io: Io): Promis
   const lock = await lockRun(config, holder, io)
   const reporter = reporterFor(config, io)
   try {
-    const place = openPlace(target, { holder, layers: { retries: config.retries }, stateDir: config.state })
+    const place = openPlace(target, libraryOptions(config, holder))
     const hold = holdPlace(place)
     try {
       await healCatalog(place)
@@ -46,7 +61,12 @@ export async function indexLibrary(config: Config, path: string, io: Io): Promis
 }
 
 /** Reads every object of the library at `place` and records it under the key that it has. */
-export async function fillCatalog(place: Place, config: Config, io: Io, reporter: PacedReporter): Promise<Conducted> {
+export async function fillCatalog(
+  place: LocalPlace,
+  config: Config,
+  io: Io,
+  reporter: PacedReporter,
+): Promise<Conducted> {
   const { target } = place
   const state = mkdtempSync(join(tmpdir(), 'lumina-index-'))
   try {
@@ -59,20 +79,20 @@ export async function fillCatalog(place: Place, config: Config, io: Io, reporter
       place,
       placeBit: 1,
       options: {
-        ...pipelineOptions('index', config, target, reporter.wants === 'each'),
+        ...pipelineOptions('index', config, place, reporter.wants === 'each'),
         filters: { include: [], exclude: [], ignoreLines: [], skipFolders: [] },
         rehash: true,
         dryRun: false,
         followSymlinks: false,
       },
-      lanes: lanesFor(config),
+      lanes: lanesFor(config, place),
     })
   } finally {
     rmSync(state, { recursive: true, force: true })
   }
 }
 
-function summaryOf({ target }: Place, { tally, seconds, ended }: Conducted): IndexSummaryEvent {
+function summaryOf({ target }: LocalPlace, { tally, seconds, ended }: Conducted): IndexSummaryEvent {
   const { found, uploaded, uploadedBytes, skipped, failed } = tally
   return {
     event: 'index-summary',

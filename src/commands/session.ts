@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import type { Target } from '../client/open.ts'
+import type { Place, Target } from '../client/open.ts'
 import type { Config } from '../config.ts'
 import { LuminaError, systemCode } from '../errors.ts'
 import type { FilterOptions, PipelineOptions, Task } from '../pipeline/options.ts'
@@ -17,8 +17,10 @@ import { tryLock, type Lock } from '../state/lock.ts'
 const mostLanes = 8
 const lockPollMs = 200
 
-export function lanesFor(config: Config): number {
-  return config.concurrency ?? Math.min(availableParallelism(), mostLanes)
+/** At a library, a lane is what is under way at once; at a service, a lane has many transfers in flight. */
+export function lanesFor(config: Config, { kind }: Pick<Place, 'kind'>): number {
+  const usual = Math.min(availableParallelism(), mostLanes)
+  return kind === 'local' ? (config.concurrency ?? usual) : usual
 }
 
 /** What the arguments and `--files-from` name. */
@@ -44,6 +46,7 @@ function* concat<T>(first: Iterable<T>, second: Iterable<T>): Generator<T> {
 
 /** @throws `usage` when the sources lie in the library; a library in a source is left out of the walk instead. */
 export function refuseSourceInLibrary({ roots }: Sources, target: Target): void {
+  if (target.kind !== 'local') return
   const inside = roots.find((root) => isInside(root, slashed(target.root)))
   if (inside === undefined) return
   throw new LuminaError('usage', `The source ${inside} lies in the library ${target.root}.`, {
@@ -53,15 +56,16 @@ export function refuseSourceInLibrary({ roots }: Sources, target: Target): void 
 
 /** Whether to wipe a source would wipe the library with it. */
 export function holdsLibrary({ roots }: Sources, target: Target): boolean {
-  return roots.some((root) => isInside(slashed(target.root), root))
+  return target.kind === 'local' && roots.some((root) => isInside(slashed(target.root), root))
 }
 
-export function pipelineOptions(task: Task, config: Config, target: Target, detail: boolean): PipelineOptions {
+export function pipelineOptions(task: Task, config: Config, place: Place, detail: boolean): PipelineOptions {
   const { layout, prefix, onCollision, allFiles, followSymlinks, rehash, dryRun, quick } = config
   return {
     task,
     layout,
-    prefix: prefix ?? '',
+    prefix: prefixOf(place, prefix),
+    digestInNames: place.kind === 'remote' && place.catalog.kind === 'segments',
     onCollision,
     allFiles,
     followSymlinks,
@@ -69,17 +73,23 @@ export function pipelineOptions(task: Task, config: Config, target: Target, deta
     dryRun,
     quick,
     detail,
-    filters: filterOptions(config, target),
+    filters: filterOptions(config, place),
   }
 }
 
-function filterOptions(config: Config, target: Target): FilterOptions {
+/** At a service, the prefix of `supabase://bucket/prefix` stands before whatever else is asked for. */
+function prefixOf(place: Place, asked = ''): string {
+  const own = place.kind === 'remote' ? place.target.prefix : ''
+  return [own, asked].filter((part) => part !== '').join('/')
+}
+
+function filterOptions(config: Config, place: Place): FilterOptions {
   const { include, exclude, excludeFrom, minSize, maxSize, since, until, takenSince, takenUntil } = config
   return {
     include,
     exclude,
     ignoreLines: excludeFrom.flatMap(linesOf),
-    skipFolders: [slashed(target.root)],
+    skipFolders: place.kind === 'local' ? [slashed(place.target.root)] : [],
     ...(minSize === undefined ? {} : { minBytes: minSize }),
     ...(maxSize === undefined ? {} : { maxBytes: maxSize }),
     ...(since === undefined ? {} : { sinceMs: since }),

@@ -122,9 +122,11 @@ function transferLines(transfers: readonly BegunTransfer[], all: boolean, style:
   ]
 }
 
-/** A local library as the path that people know it by. */
+/** A destination as people know it: a library by its path. */
 function place(url: string): string {
   try {
+    if (url.startsWith('supabase+'))
+      return `supabase://${url.slice('supabase+'.length).replace(/^https?:\/\/[^/]*\//, '')}`
     return url.startsWith('file:') ? fileURLToPath(url) : url
   } catch {
     return url

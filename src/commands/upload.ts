@@ -2,39 +2,22 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import {
-  catalogIdAt,
-  clearTemps,
-  healCatalog,
-  holdPlace,
-  keepClaims,
-  leavePlace,
-  markFilled,
-  openCatalog,
-  openDryPlace,
-  openPlace,
-  parseTarget,
-  type CatalogHealth,
-  type LayerSettings,
-  type Place,
-  type Target,
-} from '../client/open.ts'
+import type { CatalogIdentity } from '../client/destination.ts'
+import { openCatalog, parseTarget, type Place, type Target } from '../client/open.ts'
 import type { Config } from '../config.ts'
-import { exitCodeOf, exitCodes, LuminaError } from '../errors.ts'
+import { exitCodeOf, exitCodes } from '../errors.ts'
 import type { SummaryEvent } from '../events.ts'
 import { sumOf } from '../pipeline/batch.ts'
 import { parseLayout } from '../pipeline/layout.ts'
+import { replay } from '../pipeline/replay.ts'
 import type { RunResult } from '../pipeline/run.ts'
 import type { Sources } from '../pipeline/sources.ts'
 import { exitCodeOfHangup, type Io } from '../report/io.ts'
 import type { PacedReporter } from '../report/ndjson.ts'
 import { reporterFor } from '../report/reporter.ts'
 import { Ledger } from '../state/ledger.ts'
-import { aside } from './aside.ts'
 import { conduct, endStuckProcess, type Conducted } from './conduct.ts'
 import { destinationOf } from './destination-of.ts'
-import { leftovers, sweep } from './doctor/temps.ts'
-import { fillCatalog } from './index-library.ts'
 import {
   checkStateDir,
   holderOf,
@@ -44,6 +27,10 @@ import {
   pipelineOptions,
   refuseSourceInLibrary,
 } from './session.ts'
+import { openDryRun, surroundingsOf } from './places.ts'
+import { inLibrary } from './upload/in-library.ts'
+import { inService } from './upload/in-service.ts'
+import type { PlacedRun, UsePlace } from './upload/placed-run.ts'
 import { verifyLine } from './verify-line.ts'
 
 interface Upload {
@@ -59,7 +46,7 @@ interface Upload {
 export async function upload(config: Config, paths: readonly string[], io: Io): Promise<number> {
   // what a lane would refuse, before anything is made
   parseLayout(config.layout)
-  const target = parseTarget(await destinationOf(config, io), io.cwd)
+  const target = parseTarget(await destinationOf(config, io), surroundingsOf(config, io))
   const sources = await openSources(config, paths, io)
   refuseSourceInLibrary(sources, target)
   const asked: Upload = { config, io, paths, sources, target }
@@ -73,69 +60,22 @@ async function realRun(asked: Upload): Promise<number> {
   const holder = holderOf(config.state, sources, target)
   const lock = await lockRun(config, holder, io)
   try {
-    refuseOtherLibrary(config, ledger, target)
-    const place = openPlace(target, { holder, layers: layersOf(config), stateDir: config.state })
-    const hold = holdPlace(place)
-    try {
-      const reporter = reporterFor(config, io)
-      if (ledger.setAside !== undefined)
-        notice(reporter, 'ledger-rebuilt', `The ledger was damaged; it is set aside as ${ledger.setAside}.`)
-      await heal(place, asked, reporter)
-      // on a network, nothing shows whether the run that left them lives
-      if (place.volume.local) sweepOld(target, io)
-      clearTemps(place, new Set(ledger.transfers(target.url).map(({ token }) => String(token['temp']))))
-      const claims = keepClaims(place)
-      try {
-        return await recordedRun(asked, place, ledger, reporter)
-      } finally {
-        await claims.stop()
-      }
-    } finally {
-      leavePlace(place, hold)
-    }
+    return await inPlace({ config, io, ledger, holder }, target, (place, reporter) =>
+      recordedRun(asked, place, ledger, reporter),
+    )
   } finally {
     lock.release()
     ledger.close()
   }
 }
 
-/** What a run left half this long ago, nobody comes back for. */
-const oldTempMs = 7 * 24 * 60 * 60 * 1000
-
-function sweepOld(target: Target, io: Io): void {
-  sweep(leftovers(target.root).filter(({ held, touchedMs }) => !held && io.now() - touchedMs > oldTempMs))
-}
-
-/** Fills a catalog that was damaged or lost from the objects themselves, so that nothing is sent again. */
-async function heal(place: Place, { config, io }: Upload, reporter: PacedReporter): Promise<void> {
-  const { health, setAside } = await healCatalog(place)
-  if (health === 'whole') return
-  notice(reporter, 'catalog-rebuilt', told(health, setAside))
-  const { error, ended, signals } = await fillCatalog(place, config, io, aside(reporter))
-  signals.close()
-  if (error) throw error
-  if (ended)
-    throw new LuminaError('interrupted', 'The catalog is not made again yet.', { hint: 'Run the same command again.' })
-  markFilled(place)
-}
-
-function told(health: CatalogHealth, setAside: string | undefined): string {
-  return `${whatOf(health, setAside)}: it is made again from the stored files.`
-}
-
-function whatOf(health: CatalogHealth, setAside: string | undefined): string {
-  if (health === 'damaged') return `The catalog of the library was damaged and is set aside as ${setAside}`
-  return health === 'unfilled'
-    ? 'The catalog of the library was not made again to its end'
-    : 'The catalog of the library is missing'
+function inPlace(run: PlacedRun, target: Target, use: UsePlace): Promise<number> {
+  return target.kind === 'local' ? inLibrary(run, target, use) : inService(run, target, use)
 }
 
 async function recordedRun(asked: Upload, place: Place, ledger: Ledger, reporter: PacedReporter): Promise<number> {
   const { io, sources, target } = asked
-  const catalog = openCatalog(place)
-  const identity = await catalog.identity()
-  await catalog.close()
-  const placeBit = ledger.place(target.url, identity, io.now())
+  const placeBit = ledger.place(target.url, await beginCatalog(place, ledger), io.now())
   const run = ledger.beginRun('upload', sources.roots.join(' '), target.url, io.now())
   try {
     const { exitCode, result, summary } = await reported(asked, place, placeBit, reporter)
@@ -148,18 +88,27 @@ async function recordedRun(asked: Upload, place: Place, ledger: Ledger, reporter
   }
 }
 
+/** Tells the catalog what earlier runs could not, and takes back what they had claimed. */
+async function beginCatalog(place: Place, ledger: Ledger): Promise<CatalogIdentity> {
+  const catalog = await openCatalog(place)
+  try {
+    await catalog.releaseOwn()
+    await replay(ledger, place.target.url, catalog)
+    return await catalog.identity()
+  } finally {
+    await catalog.close()
+  }
+}
+
 /** A dry run leaves no trace: its memory of what it would have stored is a file that goes with it. */
 async function dryRun(asked: Upload): Promise<number> {
   const { config, io, sources, target } = asked
   const folder = mkdtempSync(join(tmpdir(), 'lumina-dry-'))
   try {
-    const place = openDryPlace(
-      target,
-      { holder: holderOf(folder, sources, target), layers: layersOf(config), stateDir: folder },
-      join(folder, 'overlay.db'),
-    )
+    const reporter = reporterFor(config, io)
     const state = { ...config, state: folder }
-    const { exitCode } = await reported({ ...asked, config: state }, place, 1, reporterFor(config, io))
+    const place = await openDryRun(target, state, holderOf(folder, sources, target), reporter)
+    const { exitCode } = await reported({ ...asked, config: state }, place, 1, reporter)
     return exitCode
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -173,7 +122,7 @@ interface Reported {
 }
 
 async function reported(asked: Upload, place: Place, placeBit: number, reporter: PacedReporter): Promise<Reported> {
-  const { config, io, sources, target } = asked
+  const { config, io, sources } = asked
   const detail = reporter.wants === 'each'
   try {
     const result = await conduct({
@@ -183,8 +132,8 @@ async function reported(asked: Upload, place: Place, placeBit: number, reporter:
       tasks: sources.tasks,
       place,
       placeBit,
-      options: pipelineOptions('upload', config, target, detail),
-      lanes: lanesFor(config),
+      options: pipelineOptions('upload', config, place, detail),
+      lanes: lanesFor(config, place),
     })
     const summary = summaryOf(asked, result)
     reporter.event(summary)
@@ -222,30 +171,7 @@ function summaryOf(
     datedByMtime,
     dryRun: config.dryRun,
     ...(ended === undefined ? {} : { ended }),
-    destination: target.root,
-    verify: verifyLine(paths, config, target.root),
+    destination: target.shown,
+    verify: verifyLine(paths, config, target.shown),
   }
-}
-
-/** An unmounted disk leaves an empty folder: to start a library there would hide it, and fill the wrong disk. */
-function refuseOtherLibrary(config: Config, ledger: Ledger, target: Target): void {
-  const remembered = ledger.catalogAt(target.url)
-  if (!remembered || config.newLibrary) return
-  const there = catalogIdAt(target)
-  if (there === remembered.id) return
-  throw new LuminaError(
-    'destination-missing',
-    there === undefined
-      ? `The library at ${target.root} is not there any more.`
-      : `At ${target.root} lies another library than last time.`,
-    { hint: 'Is its disk mounted? If it is gone for good, use --new-library.' },
-  )
-}
-
-function layersOf({ retries, bwlimit }: Config): LayerSettings {
-  return { retries, ...(bwlimit === undefined ? {} : { bytesPerSecond: bwlimit }) }
-}
-
-function notice(reporter: PacedReporter, code: string, message: string): void {
-  reporter.event({ event: 'notice', code, message })
 }

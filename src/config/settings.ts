@@ -40,7 +40,7 @@ const setting = <T, const D extends T | undefined>(
   ...rest,
 })
 
-const { choice, count, destination, duration, list, moment, optional, path, rate, size, text } = values
+const { choice, count, destination, duration, list, moment, optional, path, postgres, rate, size, text } = values
 const toggle = values.flag
 
 const nothing = undefined
@@ -71,6 +71,15 @@ const settings = {
     help: 'the library remembered at this place is gone for good: start another',
     group: 'Where to',
     commands: upload,
+    scope: 'run',
+  }),
+
+  catalog: setting('catalog', postgres, {
+    default: nothing,
+    help: 'a Postgres database as the catalog that machines share; LUMINA_CATALOG or LUMINA_CATALOG_FILE where its URL holds a password',
+    group: 'Where to',
+    commands: anyReach,
+    // A file that names another catalog makes everything new.
     scope: 'run',
   }),
 
@@ -220,11 +229,35 @@ const settings = {
     scope: 'run',
   }),
   concurrency: setting('concurrency', optional(count('lanes', { min: 1, max: 64 })), {
-    // Chosen by the program: it depends on processors and destination.
+    // Chosen by the program: a lane a processor for a library, 4 transfers to begin with for a service.
     default: nothing,
-    help: 'how many files travel at once',
+    help: 'how many files travel at once; to a service, at the start',
     group: 'How',
     commands: ['upload', 'verify', 'index'],
+    scope: 'any',
+  }),
+  maxConcurrency: setting('max-concurrency', count('transfers', { min: 1, max: 256 }), {
+    // Beyond it a line or a service is full, and each transfer costs a buffer of 256 KiB.
+    default: 16,
+    help: 'to a service, never more transfers at once than this, however well it goes',
+    group: 'How',
+    commands: anyReach,
+    scope: 'any',
+  }),
+  resumableOver: setting('resumable-over', size, {
+    // What the hosted service recommends: https://supabase.com/docs/guides/storage/uploads/resumable-uploads
+    default: 6 * 1024 * 1024,
+    help: 'to a service, send larger files in pieces, so that an interrupted one goes on',
+    group: 'How',
+    commands: upload,
+    scope: 'any',
+  }),
+  stallTimeout: setting('stall-timeout', duration, {
+    // Longer than a phone takes to find its network again, shorter than a person to look.
+    default: 30_000,
+    help: 'cut a connection on which no byte moves for this long, and go on over another',
+    group: 'How',
+    commands: anyReach,
     scope: 'any',
   }),
   retries: setting('retries', count('times', { max: 100 }), {

@@ -207,13 +207,23 @@ export const isUrl = (value: string): boolean => /^[a-z][a-z\d+.-]+:\/\//i.test(
 /** Where to upload to, as it was written: a path, a URL, or a name out of `destinations`. A login never stands in it. */
 export const destination: ValueType<string> = {
   placeholder: 'destination',
-  example: './library, s3://bucket/photos',
+  example: './library, supabase://bucket/photos',
   read(value, { base }) {
     if (value === '') fail('is empty')
     if (holdsSecret(value)) fail('holds a login or a token, which belong into the environment')
     const written = atHome(value)
     const isRelative = !isUrl(written) && !isDestinationName(written) && !isAbsolute(written)
     return isRelative && base === undefined ? fail(noBase) : written
+  },
+}
+
+/** The URL of a database, without a password: on a command line others can read it. */
+export const postgres: ValueType<string> = {
+  placeholder: 'url',
+  example: 'postgres://host/database, with the password in PGPASSWORD or the whole URL in LUMINA_CATALOG',
+  read(value) {
+    if (holdsSecret(value)) fail('holds a login, which belongs into LUMINA_CATALOG')
+    return /^postgres(?:ql)?:\/\//i.test(value) ? value : fail('is not the URL of a Postgres database')
   },
 }
 

@@ -10,8 +10,8 @@ import {
   leavePlace,
   openCatalog,
   openPlace,
-  parseTarget,
-  type Place,
+  localTarget,
+  type LocalPlace,
 } from '../../src/client/open.ts'
 import { startLane } from '../../src/pipeline/lanes/client.ts'
 import { createShared } from '../../src/pipeline/lanes/shared.ts'
@@ -41,8 +41,8 @@ const options: PipelineOptions = {
 }
 
 /** The library as it is on a file system that is not this machine's own. */
-function networkPlace(stateDir: string): Place {
-  const place = openPlace(parseTarget(join(root, 'library'), root), {
+function networkPlace(stateDir: string): LocalPlace {
+  const place = openPlace(localTarget(join(root, 'library')), {
     holder: 'a-run',
     layers: { retries: 0 },
     stateDir,
@@ -53,7 +53,7 @@ function networkPlace(stateDir: string): Place {
 async function upload(stateDir: string): Promise<RunResult> {
   const place = networkPlace(stateDir)
   const hold = holdPlace(place)
-  const claims = keepClaims(place)
+  const claims = await keepClaims(place)
   const shared = createShared(2)
   const emit = (): void => undefined
   const run = new Run(sourcesOf(['photos'], root).tasks, {
@@ -88,11 +88,11 @@ test('another machine reads that log and sends nothing twice', async () => {
 
 test('an epoch of such a catalog is none that an earlier one of the library had', async () => {
   await upload(join(root, 'laptop'))
-  const before = openCatalog(networkPlace(join(root, 'laptop')))
+  const before = await openCatalog(networkPlace(join(root, 'laptop')))
   const { epoch } = await before.identity()
   await before.close()
   rmSync(join(root, 'library/.lumina/catalog.ndjson'))
-  const after = openCatalog(networkPlace(join(root, 'laptop')))
+  const after = await openCatalog(networkPlace(join(root, 'laptop')))
   expect((await after.identity()).epoch).toBeGreaterThan(epoch)
   await after.close()
 })

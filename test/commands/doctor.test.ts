@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 
-import { catalogIdAt, holdPlace, leavePlace, openPlace, parseTarget, type Place } from '../../src/client/open.ts'
+import { catalogIdAt, holdPlace, leavePlace, openPlace, localTarget, type LocalPlace } from '../../src/client/open.ts'
 import { doctor } from '../../src/commands/doctor.ts'
 import { checkClock, checkFileClock } from '../../src/commands/doctor/clock.ts'
 import type { Finding } from '../../src/commands/doctor/finding.ts'
@@ -53,9 +53,9 @@ async function ask(flags: Flags = {}, env: NodeJS.ProcessEnv = { LANG: 'C.UTF-8'
   return { code, text: (await run({ sweep: false })).text, findings, of }
 }
 
-function makeLibrary(): Place {
+function makeLibrary(): LocalPlace {
   mkdirSync(library())
-  return openPlace(parseTarget(library(), root), { holder: 'a-run', layers: { retries: 0 }, stateDir: root })
+  return openPlace(localTarget(library()), { holder: 'a-run', layers: { retries: 0 }, stateDir: root })
 }
 
 test('a machine on which all is well: ✓ lines, and exit 0', async () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Destination, Key, Resumable, ResumeToken, Source } from '../../src/client/destination.ts'
 import { LuminaError } from '../../src/errors.ts'
+import { keyFrom } from '../../src/pipeline/keys.ts'
 import { call, codeOf, failureOf, settled } from './calls.ts'
 import { tearing } from './faults.ts'
 import { collect, content, failingAt, type SourceOptions, sourceOf } from './sources.ts'
@@ -16,7 +17,7 @@ export interface Subject {
   /** Names of whatever appeared where no key may lead. */
   strays?: () => string[]
   keepsModifiedMs?: boolean
-  dispose?: () => void
+  dispose?: () => void | Promise<void>
 }
 
 /** What a driver may read in one go, and the borders on which it goes wrong. */
@@ -46,7 +47,7 @@ export function testDestination(name: string, make: () => Subject | Promise<Subj
       subject = await make()
       destination = subject.destination
     })
-    afterEach(() => subject.dispose?.())
+    afterEach(async () => subject.dispose?.())
 
     const put = (key: Key, bytes: Uint8Array, options?: SourceOptions): ReturnType<Destination['put']> =>
       destination.put(key, sourceOf(bytes, options), call())
@@ -81,7 +82,9 @@ export function testDestination(name: string, make: () => Subject | Promise<Subj
         await holds('a.jpg', all)
       })
 
-      it.each(oddKeys)('takes the key %s', async (key) => {
+      it.each(oddKeys)('takes the key %s', async (odd) => {
+        // as the pipeline names it: some services take fewer characters
+        const key = keyFrom(odd.split('/'), destination.traits.keyRules)
         const all = content(100)
         await put(key, all)
         await holds(key, all)
@@ -104,6 +107,7 @@ export function testDestination(name: string, make: () => Subject | Promise<Subj
       })
 
       it.each([0, 1, chunkBytes + 1])('lets exactly one of many at one key win, with %i bytes', async (bytes) => {
+        if (!destination.traits.atomicNoClobber) return
         const contents = Array.from({ length: 8 }, (_, seed) => content(bytes + seed, seed + 1))
         const results = await Promise.allSettled(
           contents.map((all) => put('a/b.jpg', all, { slow: true, pieceBytes: 90_000 })),
@@ -230,7 +234,11 @@ export function testDestination(name: string, make: () => Subject | Promise<Subj
         await failureOf(put('a.jpg', content(chunkBytes), { endsAt: 5 }))
         const all = content(chunkBytes)
         const token = await resumable?.begin('b.jpg', sourceOf(all), call())
-        if (token) await resumable?.append(token, sourceOf(all), 0, call())
+        // where a transfer has its name from the start, its last byte publishes it
+        const sent = destination.traits.keyAtFinish
+          ? sourceOf(all)
+          : failingAt(all, chunkBytes - 1, () => new LuminaError('io', 'Cut.'))
+        if (token) await settled(resumable?.append(token, sent, 0, call()))
         expect(await keys('')).toEqual([])
       })
 
@@ -286,7 +294,7 @@ export function testDestination(name: string, make: () => Subject | Promise<Subj
         const token = await use().begin('a/b.jpg', source, call())
         expect(await use().offset(token, source, call())).toBe(0)
         expect(await use().append(token, source, 0, call())).toBe(bytes)
-        expect(await destination.stat('a/b.jpg', call())).toBeUndefined()
+        if (destination.traits.keyAtFinish) expect(await destination.stat('a/b.jpg', call())).toBeUndefined()
         expect(await use().finish(token, 'a/b.jpg', source, call())).toMatchObject({ key: 'a/b.jpg', bytes })
         await holds('a/b.jpg', all)
         expect(subject.halves()).toEqual([])
@@ -363,6 +371,8 @@ export function testDestination(name: string, make: () => Subject | Promise<Subj
       })
 
       it('counts no bytes that are not those of the source any more', async () => {
+        // a service does not give back what it holds: there the source's own digest decides, before its last byte is sent
+        if (!destination.traits.keyAtFinish) return
         const before = content(2 * chunkBytes)
         const token = await use().begin('a.jpg', sourceOf(before), call())
         await appendPart(token, before, 0, chunkBytes + 5000)
@@ -376,6 +386,7 @@ export function testDestination(name: string, make: () => Subject | Promise<Subj
       })
 
       it('holds no more than a source that has shrunk', async () => {
+        if (!destination.traits.keyAtFinish) return
         const before = content(2 * chunkBytes)
         const token = await use().begin('a.jpg', sourceOf(before), call())
         await use().append(token, sourceOf(before), 0, call())
@@ -386,6 +397,7 @@ export function testDestination(name: string, make: () => Subject | Promise<Subj
       })
 
       it('leaves a transfer under a taken key to be finished under another', async () => {
+        if (!destination.traits.keyAtFinish) return
         const theirs = content(10)
         const ours = content(chunkBytes)
         await put('a.jpg', theirs)
@@ -399,6 +411,7 @@ export function testDestination(name: string, make: () => Subject | Promise<Subj
       })
 
       it('lets exactly one of many transfers to one key finish there', async () => {
+        if (!destination.traits.atomicNoClobber) return
         const contents = Array.from({ length: 5 }, (_, seed) => content(1000 + seed, seed + 1))
         const tokens = await Promise.all(
           contents.map(async (all) => {
@@ -428,13 +441,13 @@ export function testDestination(name: string, make: () => Subject | Promise<Subj
       it('knows nothing of a transfer that was given up or finished', async () => {
         const source: Source = sourceOf(content(10))
         const abandoned = await use().begin('a.jpg', source, call())
-        await use().append(abandoned, source, 0, call())
+        if (destination.traits.keyAtFinish) await use().append(abandoned, source, 0, call())
         await use().abort(abandoned, call())
         await use().abort(abandoned, call())
         const finished = await use().begin('b.jpg', source, call())
         await use().append(finished, source, 0, call())
         await use().finish(finished, 'b.jpg', source, call())
-        for (const token of [abandoned, finished]) {
+        for (const token of destination.traits.keyAtFinish ? [abandoned, finished] : [abandoned]) {
           expect(await use().offset(token, source, call())).toBeUndefined()
           expect(await codeOf(use().append(token, source, 0, call()))).toBe('not-found')
           expect(await codeOf(use().finish(token, 'c.jpg', source, call()))).toBe('not-found')

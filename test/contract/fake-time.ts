@@ -1,4 +1,5 @@
-import { interruption, type Time } from '../../src/client/layers/time.ts'
+import { interruption } from '../../src/client/interruption.ts'
+import type { Time } from '../../src/client/layers/time.ts'
 
 export interface FakeTime extends Time {
   /** Every wait, in order. */

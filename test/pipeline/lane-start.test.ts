@@ -4,14 +4,14 @@ import { join } from 'node:path'
 
 import { expect, test } from 'vitest'
 
-import { openPlace, parseTarget } from '../../src/client/open.ts'
+import { openPlace, localTarget } from '../../src/client/open.ts'
 import { startLane } from '../../src/pipeline/lanes/client.ts'
 import type { LaneSettings } from '../../src/pipeline/lanes/entry.ts'
 import { createShared } from '../../src/pipeline/lanes/shared.ts'
 
 test('a lane that cannot start says why', async () => {
   const root = mkdtempSync(join(tmpdir(), 'lumina-lane-'))
-  const place = openPlace(parseTarget(join(root, 'library'), root), {
+  const place = openPlace(localTarget(join(root, 'library')), {
     holder: 'a-run',
     layers: { retries: 0 },
     stateDir: root,

@@ -109,7 +109,8 @@ export async function startStorage(options: StorageOptions = {}): Promise<FakeSt
     tokens.sign({ role, exp: nowSeconds() + expiresInSeconds, ...(sub !== undefined && { sub }) })
   const close = async (): Promise<void> => {
     await stop(server)
-    await rm(folder, { recursive: true, force: true })
+    // a body that was cut may be written to its end just now
+    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
   }
 
   return {

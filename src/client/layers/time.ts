@@ -1,4 +1,4 @@
-import { LuminaError } from '../../errors.ts'
+import { interruption } from '../interruption.ts'
 
 /** What layers wait by. Tests bring their own, so that no test waits. */
 export interface Time {
@@ -23,12 +23,4 @@ export const systemTime: Time = {
       }, delayMs)
       signal.addEventListener('abort', onAbort, { once: true })
     }),
-}
-
-/** Why `signal` was aborted, as an error that ends the run. */
-export function interruption(signal: AbortSignal): LuminaError {
-  const reason: unknown = signal.reason
-  return reason instanceof LuminaError
-    ? reason
-    : new LuminaError('interrupted', 'The run was stopped.', { cause: reason })
 }

@@ -1,7 +1,8 @@
 import { LuminaError } from '../../errors.ts'
 import type { CallContext, Layer, Source } from '../destination.ts'
 import { around, oneByOne, withContext, withRead } from './around.ts'
-import { interruption, systemTime, type Time } from './time.ts'
+import { interruption } from '../interruption.ts'
+import { systemTime, type Time } from './time.ts'
 
 export interface TimeoutOptions {
   /** How long a call may do nothing: no byte of the source read, none taken, no answer. */

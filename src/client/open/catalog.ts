@@ -8,13 +8,13 @@ import { logCatalog } from '../catalogs/log.ts'
 import { type SqliteCatalog, sqliteCatalog } from '../catalogs/sqlite.ts'
 import type { Catalog } from '../destination.ts'
 import { setCatalogAside, systemPath } from '../drivers/local/library.ts'
-import { catalogPath, holderLock, type Place } from './place.ts'
+import { catalogPath, holderLock, type LocalPlace } from './place.ts'
 
 /** A catalog that is not whole any more, or not there any more, although its library is; or whose making anew was cut short. */
 export type CatalogHealth = 'whole' | 'damaged' | 'missing' | 'unfilled'
 
-/** A lane's own connection. @throws an SQLite error that `isDamage` knows, when the file is damaged. */
-export function openCatalog(place: Place): OwnedCatalog {
+/** A connection to the library's own catalog. @throws an SQLite error that `isDamage` knows, when the file is damaged. */
+export function openOwnCatalog(place: LocalPlace): OwnedCatalog {
   return place.volume.local ? openDatabase(place) : openLog(place, place.indexFolder)
 }
 
@@ -23,7 +23,7 @@ export interface OwnedCatalog extends Catalog {
   releaseOwn(): void | Promise<void>
 }
 
-function openDatabase(place: Place): SqliteCatalog {
+function openDatabase(place: LocalPlace): SqliteCatalog {
   return sqliteCatalog({
     path: catalogPath(place),
     id: place.catalogId,
@@ -32,7 +32,7 @@ function openDatabase(place: Place): SqliteCatalog {
   })
 }
 
-function openLog(place: Place, indexFolder: string): OwnedCatalog {
+function openLog(place: LocalPlace, indexFolder: string): OwnedCatalog {
   mkdirSync(indexFolder, { recursive: true, mode: 0o700 })
   return logCatalog({
     path: catalogPath(place),
@@ -42,30 +42,13 @@ function openLog(place: Place, indexFolder: string): OwnedCatalog {
   })
 }
 
-/** How often leases are renewed that last a minute, for catalogs that know of no other sign of life. */
-const renewEveryMs = 20_000
-
-/** Keeps what this run has claimed until it is stopped; lanes may be in the middle of a long read. */
-export function keepClaims(place: Place): { stop: () => Promise<void> } {
-  if (place.volume.local) return { stop: () => Promise.resolve() }
-  const catalog = openCatalog(place)
-  // a renewal that fails costs at most a second copy, and the next one comes soon
-  const timer = setInterval(() => void catalog.renew().catch(() => undefined), renewEveryMs)
-  return {
-    stop() {
-      clearInterval(timer)
-      return catalog.close()
-    },
-  }
-}
-
 /** Stands beside a catalog that is being made anew: without it, one that a kill left half filled would pass for whole. */
-function unfilledMark({ target }: Place): string {
+function unfilledMark({ target }: LocalPlace): string {
   return systemPath(target.root, 'catalog.unfilled')
 }
 
 /** Says that the catalog has everything that is stored. */
-export function markFilled(place: Place): void {
+export function markFilled(place: LocalPlace): void {
   rmSync(unfilledMark(place), { force: true })
 }
 
@@ -73,7 +56,7 @@ export function markFilled(place: Place): void {
  * The catalog as it is found at the start of a run. What is damaged is put aside; an empty one in a new epoch takes its place, to be
  * filled from the objects themselves before anybody relies on it.
  */
-export async function healCatalog(place: Place): Promise<{ health: CatalogHealth; setAside?: string }> {
+export async function healCatalog(place: LocalPlace): Promise<{ health: CatalogHealth; setAside?: string }> {
   const path = catalogPath(place)
   // SQLite takes an empty file for a new database, and forgets everything
   if (!existsSync(path) || statSync(path).size === 0) {
@@ -81,7 +64,7 @@ export async function healCatalog(place: Place): Promise<{ health: CatalogHealth
     return { health: place.created ? 'whole' : 'missing' }
   }
   try {
-    const catalog = openCatalog(place)
+    const catalog = openOwnCatalog(place)
     try {
       await catalog.releaseOwn()
     } finally {
@@ -97,24 +80,24 @@ export async function healCatalog(place: Place): Promise<{ health: CatalogHealth
 }
 
 /** Puts a catalog out of the way whose damage showed itself in the middle of a run: the next run makes it again. */
-export function putCatalogAside(place: Place): string {
+export function putCatalogAside(place: LocalPlace): string {
   return setCatalogAside(catalogPath(place))
 }
 
-async function beginAnew(place: Place): Promise<void> {
+async function beginAnew(place: LocalPlace): Promise<void> {
   writeFileSync(unfilledMark(place), '')
   if (place.volume.local) await startEpoch(place)
 }
 
 /** An epoch that no earlier catalog of this library can have had: databases count from 1, and logs begin with the time. */
-async function startEpoch(place: Place): Promise<void> {
+async function startEpoch(place: LocalPlace): Promise<void> {
   const catalog = openDatabase(place)
   catalog.startEpoch(Date.now())
   await catalog.close()
 }
 
 /** A catalog to be asked, and not to be left a trace in; `indexFolder` is for the index of a log. */
-export function readOnlyCatalog(place: Place, indexFolder: string): Catalog {
+export function readOnlyCatalog(place: LocalPlace, indexFolder: string): Catalog {
   if (!place.volume.local) return openLog(place, indexFolder)
   return sqliteCatalog({
     path: readOnlyPath(catalogPath(place)),

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 
-import { catalogIdAt, parseTarget, type Target } from '../../client/open.ts'
+import { catalogIdAt, type LocalTarget, parseTarget } from '../../client/open.ts'
 import type { Config } from '../../config.ts'
 import { systemCode } from '../../errors.ts'
 import type { Io } from '../../report/io.ts'
@@ -21,6 +21,7 @@ import { formatBytes, plural } from '../../report/units.ts'
 import type { Ledger } from '../../state/ledger.ts'
 import { Volumes } from '../../state/volume.ts'
 import { destinationOf } from '../destination-of.ts'
+import { surroundingsOf } from '../places.ts'
 import { checkFileClock } from './clock.ts'
 import { type Finding, note, ok, problem } from './finding.ts'
 import { existing, withLedger } from './state.ts'
@@ -39,7 +40,13 @@ export async function checkDestination(config: Config, io: Io): Promise<Finding[
         'say --to, or once for all: lumina config set to <destination>',
       ),
     ]
-  const target = parseTarget(await destinationOf(config, io), io.cwd)
+  const target = parseTarget(await destinationOf(config, io), surroundingsOf(config, io))
+  return target.kind === 'local'
+    ? checkLibrary(target, config, io)
+    : (await import('./service.ts')).checkService(target, config, io)
+}
+
+function checkLibrary(target: LocalTarget, config: Config, io: Io): Finding[] {
   const identity = withLedger(config.state, (ledger) => checkIdentity(target, ledger))
   if (!existsSync(target.root)) return [...identity, ...checkMaking(target.root)]
   if (!statSync(target.root).isDirectory())
@@ -66,7 +73,7 @@ function checkMaking(root: string): Finding[] {
 }
 
 /** An unmounted disk leaves an empty folder behind, which looks like a place for a new library. */
-function checkIdentity(target: Target, ledger: Ledger): Finding[] {
+function checkIdentity(target: LocalTarget, ledger: Ledger): Finding[] {
   const remembered = ledger.catalogAt(target.url)
   if (remembered === undefined || remembered.id === catalogIdAt(target)) return []
   return [

@@ -25,14 +25,14 @@ if (!port) throw new Error('A lane runs in a worker thread.')
 const send = (message: FromLane): void => port.postMessage(message)
 const notice = (code: string, message: string): void => send({ event: { event: 'notice', code, message } })
 const stopping = new AbortController()
-const lane = start()
+const starting = start()
 
 /** What keeps a lane from starting is the answer to whatever it is asked, so that it is told with its reason. */
-function start(): Lane | ErrorReport {
+async function start(): Promise<Lane | ErrorReport> {
   try {
     return new Lane({
       ...settings,
-      ...openParts(settings),
+      ...(await openParts(settings)),
       url: settings.place.target.url,
       emit: (event) => send({ event }),
       signal: stopping.signal,
@@ -42,10 +42,14 @@ function start(): Lane | ErrorReport {
   }
 }
 
-function openParts({ options, place, index }: LaneSettings): { destination: Destination; catalog: Catalog } {
+async function openParts({
+  options,
+  place,
+  index,
+}: LaneSettings): Promise<{ destination: Destination; catalog: Catalog }> {
   if (options.dryRun) return openDry(place, index)
   if (options.task === 'verify') return openToRead(place, index)
-  return { destination: openDestination(place, index, notice), catalog: openCatalog(place) }
+  return { destination: await openDestination(place, index, notice), catalog: await openCatalog(place) }
 }
 
 port.on('message', (message: ToLane) => {
@@ -55,6 +59,7 @@ port.on('message', (message: ToLane) => {
 
 async function answer(message: Exclude<ToLane, { call: 'stop' }>): Promise<void> {
   const { id } = message
+  const lane = await starting
   if (!(lane instanceof Lane)) return send(message.call === 'close' ? { id, result: undefined } : { id, error: lane })
   try {
     switch (message.call) {

@@ -79,7 +79,7 @@ describe('local', () => {
       if (freeBytes >= (2 ** 31 - 1) * 1024) return
       expect(await codeOf(destination.put('a.jpg', sourceOf(content(2048)), call()))).toBe('destination-full')
     } finally {
-      one.dispose?.()
+      await one.dispose?.()
     }
   })
 
@@ -99,7 +99,7 @@ describe('local', () => {
       await destination.resumable?.append(token, sourceOf(all), 0, call())
       expect(Atomics.load(inFlight, 0)).toBe(0)
     } finally {
-      one.dispose?.()
+      await one.dispose?.()
     }
   })
 

@@ -3,7 +3,7 @@ import type { CallContext, Destination } from '../../../src/client/destination.t
 import { memoryDestination } from '../../../src/client/drivers/memory.ts'
 import { around, withContext, withRead } from '../../../src/client/layers/around.ts'
 import { bandwidthLayer } from '../../../src/client/layers/bandwidth.ts'
-import { limitLayer, slotsHere } from '../../../src/client/layers/limit.ts'
+import { createLimit, limitLayer } from '../../../src/client/layers/limit.ts'
 import { retryLayer } from '../../../src/client/layers/retry.ts'
 import { timeoutLayer } from '../../../src/client/layers/timeout.ts'
 import { call } from '../../contract/calls.ts'
@@ -11,7 +11,7 @@ import { content, sourceOf } from '../../contract/sources.ts'
 
 const layers = {
   bandwidth: bandwidthLayer({ bytesPerSecond: 1e9 }),
-  limit: limitLayer(slotsHere(1)),
+  limit: limitLayer({ limit: createLimit({ concurrency: 1, maxConcurrency: 1 }), maxConcurrency: 1 }),
   retry: retryLayer({ retries: 1 }),
   timeout: timeoutLayer({ idleMs: 1000 }),
 }

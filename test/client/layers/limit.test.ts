@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { describe, expect, it, vi } from 'vitest'
-import type { CallContext, Destination } from '../../../src/client/destination.ts'
+
+import { describe, expect, it } from 'vitest'
+
+import type { CallContext, Destination, Layer } from '../../../src/client/destination.ts'
 import { memoryDestination } from '../../../src/client/drivers/memory.ts'
-import { limitLayer, sharedSlots, sharedSlotsCell, slotsHere, type Slots } from '../../../src/client/layers/limit.ts'
+import { createLimit, limitLayer, limitNow } from '../../../src/client/layers/limit.ts'
 import { retryLayer } from '../../../src/client/layers/retry.ts'
 import { LuminaError } from '../../../src/errors.ts'
 import { call, codeOf } from '../../contract/calls.ts'
@@ -11,40 +13,42 @@ import { hooked, unreachable } from '../../contract/faults.ts'
 import { content, sourceOf } from '../../contract/sources.ts'
 import { testLayer } from './layered.ts'
 
-testLayer('limit', () => limitLayer(slotsHere(2)))
-testLayer('limit, shared', () => limitLayer(sharedSlots(sharedSlotsCell(1))))
+const fixed = (count: number): Layer =>
+  limitLayer({ limit: createLimit({ concurrency: count, maxConcurrency: count }), maxConcurrency: count })
+
+testLayer('limit', () => fixed(2))
 
 const source = sourceOf(content(100))
+const turns = async (count = 1): Promise<void> => {
+  for (let turn = 0; turn < count; turn++) await new Promise(setImmediate)
+}
 
 /** A destination that says how many of its calls are under way, and the most there ever were. */
-const watched = (): { destination: Destination; now: () => number; most: () => number } => {
+const watched = (): { destination: Destination; most: () => number } => {
   let now = 0
   let most = 0
   const destination = hooked(memoryDestination(), {
     async before() {
       most = Math.max(most, ++now)
-      await new Promise(setImmediate)
+      await turns()
     },
     after() {
       now--
     },
   })
-  return { destination, now: () => now, most: () => most }
+  return { destination, most: () => most }
 }
 
-describe.each<[string, (count: number) => Slots]>([
-  ['slots of one thread', slotsHere],
-  ['slots of all threads', (count) => sharedSlots(sharedSlotsCell(count))],
-])('%s', (_, make) => {
+describe('slots', () => {
   it.each([1, 3])('let %i through at once, and in the end all', async (count) => {
     const { destination, most } = watched()
-    const limited = limitLayer(make(count))(destination)
-    await Promise.all(Array.from({ length: 20 }, (__, at) => limited.put(`${at}`, source, call())))
+    const limited = fixed(count)(destination)
+    await Promise.all(Array.from({ length: 20 }, (_, at) => limited.put(`${at}`, source, call())))
     expect(most()).toBe(count)
   })
 
   it('are given back by calls that fail', async () => {
-    const limited = limitLayer(make(1))({
+    const limited = fixed(1)({
       ...memoryDestination(),
       put: () => Promise.reject(new LuminaError('io', 'No.')),
       stat: () => {
@@ -57,60 +61,24 @@ describe.each<[string, (count: number) => Slots]>([
     }
   })
 
-  it('are not waited for in a run that is aborted', async () => {
-    const slots = make(1)
-    await slots.acquire(call())
-    const ctx = call()
-    const waiting = codeOf(slots.acquire(ctx))
-    ctx.abort()
-    expect(await waiting).toBe('interrupted')
-    expect(await codeOf(slots.acquire(ctx))).toBe('interrupted')
-    slots.release()
-    await slots.acquire(call())
-  })
-
-  it('are not lost with a waiter that was aborted', async () => {
-    const slots = make(1)
-    await slots.acquire(call())
+  it('are not waited for in a run that is aborted, nor lost with a waiter that was', async () => {
+    const blocked = Promise.withResolvers<undefined>()
+    const limited = fixed(1)({ ...memoryDestination(), stat: () => blocked.promise })
+    const holding = limited.stat('a', call())
     const gone = call()
-    const first = codeOf(slots.acquire(gone))
-    const second = slots.acquire(call())
+    const waiting = codeOf(limited.stat('b', gone))
+    const next = limited.stat('c', call())
     gone.abort()
-    await first
-    slots.release()
-    await second
+    expect(await waiting).toBe('interrupted')
+    expect(await codeOf(limited.stat('d', gone))).toBe('interrupted')
+    blocked.resolve(undefined)
+    await holding
+    await next
   })
 
-  it('are not held between two items, nor by a transfer that waits for its next try', async () => {
-    const memory = memoryDestination()
-    for (const key of ['a', 'b']) await memory.put(key, source, call())
-    const slots = make(1)
-    const limited = limitLayer(slots)(memory)
-    for await (const { key } of limited.list?.('', call()) ?? []) await limited.stat(key, call())
-    for await (const chunk of limited.get?.('a', 0, call()) ?? []) {
-      expect(chunk.length).toBe(100)
-      await limited.stat('a', call())
-    }
-
-    let failures = 1
-    const failsOnce = hooked(memory, {
-      before(name) {
-        if (name === 'put' && failures-- > 0) throw unreachable()
-      },
-    })
-    const sleep = async (): Promise<void> => {
-      await limited.stat('a', call())
-    }
-    const retried = retryLayer({ retries: 1, random: () => 1, time: { nowMs: () => 0, sleep } })(
-      limitLayer(slots)(failsOnce),
-    )
-    await retried.put('c', source, call())
-  })
-})
-
-describe('slots of all threads', () => {
   it('notice that a run was told to stop', async () => {
-    const slots = sharedSlots(sharedSlotsCell(0))
+    const limited = fixed(1)({ ...memoryDestination(), stat: () => new Promise(() => undefined) })
+    void limited.stat('a', call())
     let looks = 0
     const ctx: CallContext = {
       signal: new AbortController().signal,
@@ -118,33 +86,191 @@ describe('slots of all threads', () => {
         if (++looks > 2) throw new LuminaError('interrupted', 'Ctrl-C.')
       },
     }
-    expect(await codeOf(slots.acquire(ctx))).toBe('interrupted')
+    expect(await codeOf(limited.stat('b', ctx))).toBe('interrupted')
   })
 
-  it('are not given twice when another thread is faster', async () => {
-    const cell = sharedSlotsCell(1)
-    const slots = sharedSlots(cell)
-    const taken = (): number => Atomics.exchange(cell, 0, 0) - 1
-    const spy = vi.spyOn(Atomics, 'compareExchange').mockImplementationOnce(taken as () => never)
-    let given = false
-    const waiting = slots.acquire(call()).then(() => (given = true))
-    await new Promise(setImmediate)
-    expect(given).toBe(false)
-    spy.mockRestore()
-    slots.release()
-    await waiting
-    expect(Atomics.load(cell, 0)).toBe(0)
+  it('are not held between two items, nor by a transfer that waits for its next try', async () => {
+    const memory = memoryDestination()
+    for (const key of ['a', 'b']) await memory.put(key, source, call())
+    const layer = fixed(1)
+    const limited = layer(memory)
+    for await (const { key } of limited.list?.('', call()) ?? []) await limited.stat(key, call())
+    for await (const chunk of limited.get?.('a', 0, call()) ?? []) {
+      expect(chunk.length).toBe(100)
+      await limited.stat('a', call())
+    }
+    let failures = 1
+    const failsOnce = hooked(memory, {
+      before(name) {
+        if (name === 'put' && failures-- > 0) throw unreachable()
+      },
+    })
+    const inside = layer(failsOnce)
+    const sleep = async (): Promise<void> => void (await inside.stat('a', call()))
+    await retryLayer({ retries: 1, random: () => 1, time: { nowMs: () => 0, sleep } })(inside).put('c', source, call())
   })
 
   it('hold for threads together', async () => {
-    const cell = sharedSlotsCell(2)
+    const limit = createLimit({ concurrency: 2, maxConcurrency: 2 })
     const gauge = new Int32Array(new SharedArrayBuffer(8))
     const entry = fileURLToPath(new URL('limit-worker.ts', import.meta.url))
-    const workers = Array.from({ length: 3 }, () => new Worker(entry, { workerData: { cell, gauge, calls: 50 } }))
+    const workers = Array.from({ length: 3 }, () => new Worker(entry, { workerData: { limit, gauge, calls: 50 } }))
     const codes = await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve))))
     expect(codes).toEqual([0, 0, 0])
-    expect(Atomics.load(gauge, 0)).toBe(0)
-    expect(Atomics.load(gauge, 1)).toBe(2)
-    expect(Atomics.load(cell, 0)).toBe(2)
+    expect([...gauge]).toEqual([0, 2])
+  })
+
+  it('leave one of four to small files, however many large ones wait', async () => {
+    const large = sourceOf(content(2 * 1024 * 1024))
+    const begun: string[] = []
+    const limited = fixed(4)({
+      ...memoryDestination(),
+      put(key) {
+        begun.push(key)
+        return new Promise(() => undefined)
+      },
+    })
+    for (let at = 0; at < 6; at++) void limited.put(`large ${at}`, large, call())
+    await turns(3)
+    void limited.put('small', source, call())
+    await turns(3)
+    expect(begun).toEqual(['large 0', 'large 1', 'large 2', 'small'])
+  })
+})
+
+/** A service in simulated time: so many calls are served at once, each in its time; who comes beyond a bound is refused. */
+class Simulated {
+  nowMs = 1000
+  inService = 0
+  most = 0
+  refused = 0
+  readonly #events: { atMs: number; run: () => void }[] = []
+  readonly #capacity: number
+  readonly #callMs: number
+  readonly #bound: number
+  #freeAtMs: number[]
+
+  constructor({
+    capacity,
+    callMs,
+    bound = Number.POSITIVE_INFINITY,
+  }: {
+    capacity: number
+    callMs: number
+    bound?: number
+  }) {
+    this.#capacity = capacity
+    this.#callMs = callMs
+    this.#bound = bound
+    this.#freeAtMs = Array.from({ length: this.#capacity }, () => 0)
+  }
+
+  readonly stat = async (): Promise<undefined> => {
+    this.most = Math.max(this.most, ++this.inService)
+    try {
+      if (this.inService > this.#bound) {
+        this.refused++
+        await this.#until(this.nowMs + this.#callMs)
+        throw new LuminaError('destination-busy', 'Slow down.', { retry: 'transient' })
+      }
+      const server = this.#freeAtMs.indexOf(Math.min(...this.#freeAtMs))
+      const endMs = Math.max(this.nowMs, this.#freeAtMs[server] as number) + this.#callMs
+      this.#freeAtMs[server] = endMs
+      await this.#until(endMs)
+      return undefined
+    } finally {
+      this.inService--
+    }
+  }
+
+  #until(atMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#events.push({ atMs, run: resolve }))
+  }
+
+  /** Serves until nothing is under way any more. */
+  async serve(): Promise<void> {
+    for (;;) {
+      await turns(3)
+      this.#events.sort((a, b) => b.atMs - a.atMs)
+      const next = this.#events.pop()
+      if (!next) return
+      this.nowMs = next.atMs
+      next.run()
+    }
+  }
+}
+
+/** The limit at the end of many calls by `clients` that ask one after the other. */
+async function limitAfter(
+  service: Simulated,
+  { concurrency = 4, maxConcurrency = 64, calls = 6000, clients = 64 },
+): Promise<number> {
+  const limit = createLimit({ concurrency, maxConcurrency })
+  const time = { nowMs: () => service.nowMs, sleep: async () => undefined }
+  const limited = limitLayer({ limit, maxConcurrency, time })({ ...memoryDestination(), stat: service.stat })
+  let left = calls
+  const client = async (): Promise<void> => {
+    while (left-- > 0) await limited.stat('a', call()).catch(() => undefined)
+  }
+  const all = Promise.all(Array.from({ length: clients }, client))
+  const served = { all: false }
+  void all.then(() => (served.all = true))
+  while (!served.all) await service.serve()
+  return limitNow(limit)
+}
+
+describe('how many at once', () => {
+  it('grows while that brings more through, and not much beyond', async () => {
+    const limit = await limitAfter(new Simulated({ capacity: 24, callMs: 50 }), {})
+    expect(limit).toBeGreaterThanOrEqual(20)
+    expect(limit).toBeLessThanOrEqual(48)
+  })
+
+  it('stays where more brings nothing', async () => {
+    expect(await limitAfter(new Simulated({ capacity: 4, callMs: 50 }), { calls: 3000 })).toBeLessThanOrEqual(9)
+  })
+
+  it('never exceeds what was allowed', async () => {
+    const service = new Simulated({ capacity: 1000, callMs: 50 })
+    expect(await limitAfter(service, { maxConcurrency: 10, calls: 3000 })).toBe(10)
+    expect(service.most).toBe(10)
+  })
+
+  it('halves when the service complains, once for all that was under way, and never below one', async () => {
+    const limit = createLimit({ concurrency: 8, maxConcurrency: 16 })
+    let nowMs = 1000
+    const time = { nowMs: () => nowMs, sleep: async () => undefined }
+    const busy = new LuminaError('destination-busy', 'Slow down.', { retry: 'transient' })
+    const gates: (() => void)[] = []
+    const limited = limitLayer({ limit, maxConcurrency: 16, time })({
+      ...memoryDestination(),
+      stat: () => new Promise((_, reject) => void gates.push(() => reject(busy))),
+    })
+    const complain = async (count: number): Promise<void> => {
+      const asked = Array.from({ length: count }, () => codeOf(limited.stat('a', call())))
+      await turns(2)
+      nowMs += 100
+      for (const gate of gates.splice(0)) gate()
+      expect(await Promise.all(asked)).toEqual(asked.map(() => 'destination-busy'))
+      nowMs += 1
+    }
+    await complain(8)
+    expect(limitNow(limit)).toBe(4)
+    for (const expected of [2, 1, 1]) {
+      await complain(1)
+      expect(limitNow(limit)).toBe(expected)
+    }
+  })
+
+  it('finds a rate at which a service with a bound is used and seldom refuses', async () => {
+    const service = new Simulated({ capacity: 16, callMs: 50, bound: 20 })
+    const limit = await limitAfter(service, { calls: 8000 })
+    expect(limit).toBeGreaterThanOrEqual(5)
+    expect(limit).toBeLessThanOrEqual(30)
+    expect(service.refused / 8000).toBeLessThan(0.05)
+  })
+
+  it('is not raised by a run that never had to wait', async () => {
+    expect(await limitAfter(new Simulated({ capacity: 64, callMs: 50 }), { clients: 2, calls: 1000 })).toBe(4)
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Destination, Source } from '../../../src/client/destination.ts'
 import { memoryDestination } from '../../../src/client/drivers/memory.ts'
 import { bandwidthLayer } from '../../../src/client/layers/bandwidth.ts'
-import { limitLayer, slotsHere } from '../../../src/client/layers/limit.ts'
+import { createLimit, limitLayer } from '../../../src/client/layers/limit.ts'
 import { retryLayer } from '../../../src/client/layers/retry.ts'
 import type { Time } from '../../../src/client/layers/time.ts'
 import { timeoutLayer } from '../../../src/client/layers/timeout.ts'
@@ -16,7 +16,7 @@ import { testLayer } from './layered.ts'
 testLayer('timeout', () => timeoutLayer({ idleMs: 60_000 }))
 testLayer('all layers', () => {
   const retry = retryLayer({ retries: 2, time: fakeTime() })
-  const limit = limitLayer(slotsHere(2))
+  const limit = limitLayer({ limit: createLimit({ concurrency: 2, maxConcurrency: 2 }), maxConcurrency: 2 })
   const timeout = timeoutLayer({ idleMs: 60_000 })
   const bandwidth = bandwidthLayer({ bytesPerSecond: 1e9 })
   return (inner) => retry(limit(timeout(bandwidth(inner))))
