@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
+import { LuminaError } from '../../errors.ts'
 import { isDamage } from '../../state/sqlite.ts'
 import type { CallContext, Catalog, CatalogEntry, Destination, Key } from '../destination.ts'
 import { type CatalogRows, type Claimant, leaseMs } from './rows.ts'
@@ -9,7 +10,8 @@ import { portions, type Segment, segmentOf } from './segments/format.ts'
 import { defaultFolder } from './segments/identity.ts'
 import { SegmentIndex } from './segments/index-file.ts'
 import { foldersSince, loosePath, newSegment, type Random } from './segments/names.ts'
-import { type Listed, type Notice, Reading } from './segments/reading.ts'
+import { Census, Packing } from './segments/packing.ts'
+import { type Notice, Reading } from './segments/reading.ts'
 
 export { segmentsIdentity, type SegmentsIdentity, type SegmentsPlace } from './segments/identity.ts'
 
@@ -31,12 +33,14 @@ export interface SegmentsCatalogOptions extends Claimant {
 export interface SegmentsCatalog extends Catalog {
   /** Reads all that others have recorded until now. */
   refresh(): Promise<void>
-  /** The begin of a run: frees what earlier runs of this holder, now certainly dead, had claimed; and `refresh`. */
+  /** Begins a run: frees what earlier ones of this holder, now certainly dead, had claimed; reads all; packs what is many small files. */
   releaseOwn(): Promise<void>
 }
 
 /** How long a machine may not see what another has recorded meanwhile; both may then send one content. */
 const listEveryMs = 30_000
+/** For a segment of which nobody can tell whether it was stored. */
+const mostTries = 3
 
 /**
  * A catalog for destinations that have nothing but objects: each `record` adds a segment to the bucket, and each machine reads what
@@ -53,6 +57,7 @@ class Segments {
   readonly #bucket: Bucket
   readonly #index: SegmentIndex
   readonly #reading: Reading
+  readonly #packing: Packing
   readonly #nowMs: () => number
   readonly #random: Random
   readonly #notice: Notice
@@ -65,8 +70,15 @@ class Segments {
     this.#notice = options.notice ?? (() => undefined)
     this.#bucket = bucketOf(options.destination, options.call)
     this.#index = new SegmentIndex(options.indexPath)
-    const { bucket, folder, notice } = { bucket: this.#bucket, folder: this.#folder, notice: this.#notice }
-    this.#reading = new Reading({ bucket, folder, notice, index: this.#index })
+    const parts = { bucket: this.#bucket, folder: this.#folder, index: this.#index, notice: this.#notice }
+    this.#reading = new Reading(parts)
+    this.#packing = new Packing({
+      ...parts,
+      reading: this.#reading,
+      nowMs: this.#nowMs,
+      random: this.#random,
+      lockPath: `${options.indexPath}.packing`,
+    })
   }
 
   catalog(): SegmentsCatalog {
@@ -90,56 +102,70 @@ class Segments {
       record: (entries) => this.#record(entries),
       forget: async (keys) => {
         for (const forgotten of portions(keys.filter(isKey))) {
-          await this.#add((epoch) => segmentOf(this.#name(epoch + 1), { forgotten }))
+          await this.#add(forgotten, (epoch) => segmentOf(this.#name(epoch + 1), { forgotten }))
         }
       },
       entries: () => this.#entries(),
-      refresh: () => this.#readAll(),
-      releaseOwn: async () => {
-        await this.#healed(() => index.rows.apply({ change: 'free', holder }))
-        await this.#readAll()
-      },
+      refresh: () => this.#healed(async () => void (await this.#readAll())),
+      releaseOwn: () =>
+        this.#healed(async () => {
+          index.rows.apply({ change: 'free', holder })
+          await this.#packing.pack(await this.#readAll())
+        }),
       close: async () => index.close(),
     }
   }
 
   /** Asks the index, once it has what others have recorded. */
-  async #fresh<T>(ask: (rows: CatalogRows) => T): Promise<T> {
-    await this.#healed(() => undefined)
-    await this.#catchUp()
-    return this.#healed(() => ask(this.#index.rows))
+  #fresh<T>(ask: (rows: CatalogRows) => T): Promise<T> {
+    return this.#healed(async () => {
+      await this.#catchUp()
+      return ask(this.#index.rows)
+    })
   }
 
   async #catchUp(): Promise<void> {
     const nowMs = this.#nowMs()
-    const listedMs = await this.#healed(() => this.#index.listedMs())
-    if (listedMs === undefined) return this.#readAll()
+    const listedMs = this.#index.listedMs()
+    if (listedMs === undefined) return void (await this.#readAll())
     // a clock that was put back tells nothing
     if (nowMs >= listedMs && nowMs - listedMs < listEveryMs) return
     const folders = nowMs < listedMs ? undefined : foldersSince(this.#folder, listedMs, nowMs)
-    if (!folders) return this.#readAll()
+    if (!folders) return void (await this.#readAll())
     // the other lanes of this machine need not look as well
-    await this.#healed(() => this.#index.setListed(nowMs))
-    for (const folder of folders) await this.#reading.readNew(folder)
+    this.#index.setListed(nowMs)
+    for (const folder of folders) {
+      if (!(await this.#reading.readNew(folder))) return void (await this.#readAll())
+    }
   }
 
-  async #readAll(): Promise<void> {
-    if (!this.#bucket.readable) return
+  /** Reads all that is there; says what that was. */
+  async #readAll(): Promise<Census> {
     const nowMs = this.#nowMs()
-    const seen: Listed[] = []
-    await this.#reading.readNew(`${this.#folder}/`, true, (file) => seen.push(file))
-    if (seen.length === 0 && this.#index.hasReadAny()) {
-      const message = `The catalog of ${this.#bucket.name} shows nothing any more; what this machine has read of it counts on.`
-      this.#notice('catalog-unreadable', message)
+    let census = new Census(this.#folder)
+    if (!this.#bucket.readable) return census
+    // what went meanwhile lies in a pack that was not listed yet
+    for (let tries = 0; tries < 3; tries++) {
+      census = new Census(this.#folder)
+      if (await this.#reading.readNew(`${this.#folder}/`, true, (file) => census.count(file))) break
     }
+    if (census.files === 0 && this.#index.hasReadAny()) this.#tellUnreadable()
     this.#index.setListed(nowMs)
+    return census
+  }
+
+  /** Many services show nothing at all to those who may not look. */
+  #tellUnreadable(): void {
+    const message = `The catalog of ${this.#bucket.name} can't be read any more: what this machine has read of it before counts on.`
+    this.#notice('catalog-unreadable', message)
   }
 
   async #record(entries: readonly CatalogEntry[]): Promise<void> {
     if (entries.length === 0) return
     const untold = await this.#healed(() => this.#index.untold(entries))
     for (const part of portions(untold)) {
-      await this.#add((epoch) => segmentOf(this.#name(epoch), { entries: part }))
+      const keys = part.map(({ key }) => key)
+      await this.#add(keys, (epoch) => segmentOf(this.#name(epoch), { entries: part }))
     }
     const change = { change: 'record', holder: this.#options.holder, entries } as const
     if (untold.length < entries.length) {
@@ -148,14 +174,22 @@ class Segments {
   }
 
   /** Stores a segment and then applies it: whoever has it in the index can rely on the bucket. */
-  async #add(make: (epoch: number) => Segment): Promise<void> {
-    const segment = make(await this.#healed(() => this.#index.rows.epoch()))
-    const path = loosePath(this.#folder, segment.name)
-    await this.#bucket.put(path, segment.text)
-    await this.#healed(() => {
-      this.#index.apply(segment, path, this.#options.holder)
-      this.#index.markRead(path, true)
-    })
+  async #add(keys: readonly Key[], make: (epoch: number) => Segment): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const segment = make(await this.#healed(() => this.#index.epochFor(keys)))
+      const path = loosePath(this.#folder, segment.name)
+      try {
+        await this.#bucket.add(path, segment.text)
+      } catch (error) {
+        // under another name, since that one may be stored or not; twice the same does no harm
+        if (error instanceof LuminaError && error.code === 'unconfirmed' && tries < mostTries) continue
+        throw error
+      }
+      return this.#healed(() => {
+        this.#index.apply(segment, path, this.#options.holder)
+        this.#index.markRead(path, true)
+      })
+    }
   }
 
   #name(epoch: number): string {
@@ -172,9 +206,9 @@ class Segments {
   }
 
   /** A damaged index costs the time to read the segments again, and what is claimed in it. */
-  async #healed<T>(work: () => T): Promise<T> {
+  async #healed<T>(work: () => T | Promise<T>): Promise<T> {
     try {
-      return work()
+      return await work()
     } catch (error) {
       if (!isDamage(error)) throw error
       this.#index.remake()

@@ -82,6 +82,15 @@ export class SegmentIndex {
     for (const key of keys) this.#sqlite.run('DELETE FROM later WHERE key=?', key)
   }
 
+  /** In which a segment is written that speaks of these keys: after all that was said of them before. */
+  epochFor(keys: readonly Key[]): number {
+    let epoch = this.rows.epoch()
+    for (const key of keys) {
+      epoch = Math.max(epoch, this.#epochIn('forgotten', key) ?? 0, this.#epochIn('later', key) ?? 0)
+    }
+    return epoch
+  }
+
   #epochIn(table: 'forgotten' | 'later', key: Key): number | undefined {
     return this.#sqlite.row<[number]>(`SELECT epoch FROM ${table} WHERE key=?`, key)?.[0]
   }

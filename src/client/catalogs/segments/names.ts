@@ -38,15 +38,15 @@ export function fileAt(folder: Key, path: Key): { segment: string } | { packedMs
   return packedMs === undefined ? undefined : { packedMs: Number(packedMs) }
 }
 
-/** Where segments lie that were written since; an hour more on both sides, since clocks differ. Undefined: too long ago to list by the hour. */
+/** Where segments lie that were written since. Undefined: too long ago to list by the hour. */
 export function foldersSince(folder: Key, sinceMs: number, nowMs: number): Key[] | undefined {
-  const hours: Key[] = []
-  for (let atMs = sinceMs - hourMs; atMs < nowMs + 2 * hourMs; atMs += hourMs) {
-    if (hours.length === mostHours) return undefined
-    hours.push(`${folder}/loose/${hourOf(atMs)}/`)
-  }
-  return hours
+  const [first, last] = [sinceMs - apartMs, nowMs + apartMs].map((ms) => Math.floor(ms / hourMs)) as [number, number]
+  if (last - first >= mostHours) return undefined
+  return Array.from({ length: last - first + 1 }, (_, at) => `${folder}/loose/${hourOf((first + at) * hourMs)}/`)
 }
+
+/** By how much the clocks of machines differ that are set at all; and how long a segment is on its way after it was named. */
+const apartMs = 10 * 60_000
 
 /** A request each: beyond, all of the catalog is as soon listed. */
 const mostHours = 6

@@ -28,12 +28,17 @@ export class Reading {
     this.#parts = parts
   }
 
-  /** Reads what is new below `prefix`; `again`: and what was not good when it was read. Tells `seen` of each file of the catalog. */
-  async readNew(prefix: Key, again = false, seen: (file: Listed) => void = () => undefined): Promise<void> {
+  /**
+   * Reads what is new below `prefix`; `again`: and what was not good when it was read. Tells `seen` of each file of the catalog.
+   * False when something went before it was read: what it held has another place now.
+   */
+  async readNew(prefix: Key, again = false, seen: (file: Listed) => void = () => undefined): Promise<boolean> {
     const { bucket, folder, index } = this.#parts
     let due: Listed[] = []
+    let all = true
     const readDue = async (): Promise<void> => {
-      await Promise.all(due.map((file) => this.readFile(file)))
+      const read = await Promise.all(due.map((file) => this.readFile(file)))
+      all &&= read.every(Boolean)
       due = []
     }
     for await (const { key, bytes } of bucket.list(prefix)) {
@@ -43,19 +48,21 @@ export class Reading {
       if (due.length === atOnce) await readDue()
     }
     await readDue()
+    return all
   }
 
-  /** Says whether the file was there, and all of it good. */
+  /** Reads a file, whatever is in it. False when it went. @throws `state-newer` */
   async readFile({ key, bytes }: Listed): Promise<boolean> {
     const { bucket, folder, index } = this.#parts
     const file = fileAt(folder, key)
     const faults: Fault[] = []
     const reader = new SegmentReader()
     let got = 0
+    let segments = 0
     const take = (found: Segment | Fault): void => {
-      if ('fault' in found) faults.push(found)
-      else if (file && 'segment' in file && file.segment !== found.name)
-        faults.push({ fault: 'it is called otherwise' })
+      if ('fault' in found) return void faults.push(found)
+      segments += 1
+      if (file && 'segment' in file && file.segment !== found.name) faults.push({ fault: 'it is called otherwise' })
       else if (!index.apply(found, key)) faults.push({ fault: 'another was read under its name' })
     }
     const found = await bucket.read(key, (chunk) => {
@@ -63,13 +70,14 @@ export class Reading {
       for (const part of reader.push(chunk)) take(part)
     })
     // one that went has gone into a pack, and one that broke off is read another time
-    if (!found || got < bytes) return false
+    if (!found || got < bytes) return found
     for (const fault of reader.end()) take(fault)
+    if (segments === 0 && faults.length === 0) faults.push({ fault: 'nothing is in it' })
     if (faults.some(({ newer }) => newer)) throw newerCatalog(bucket.name)
     index.markRead(key, faults.length === 0)
     const [first] = faults
     if (first) this.#tell(key, first)
-    return first === undefined
+    return true
   }
 
   #tell(key: Key, { fault }: Fault): void {
