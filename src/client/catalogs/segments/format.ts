@@ -10,12 +10,12 @@ import { epochOf } from './names.ts'
  * write to the bucket may have written it, or only half of it.
  */
 
-export const version = 1
+const version = 1
 
 /** A name of 4,096 bytes, each escaped as JSON can, and the rest. */
 const longestLineBytes = 65_536
 /** Beyond, no segment is one of ours. */
-export const longestSegmentBytes = 4 * 1024 * 1024
+const longestSegmentBytes = 4 * 1024 * 1024
 
 export interface Segment {
   name: string
