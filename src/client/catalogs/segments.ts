@@ -16,7 +16,7 @@ import { type Notice, Reading } from './segments/reading.ts'
 export { segmentsIdentity, type SegmentsIdentity, type SegmentsPlace } from './segments/identity.ts'
 
 export interface SegmentsCatalogOptions extends Claimant {
-  /** Where the segments lie. Without `list` and `get`, all that is known is what this machine has stored. */
+  /** Where the segments lie: the catalog's own, closed with it. Without `list` and `get`, all that is known is what this machine has stored. */
   destination: Destination
   folder?: Key
   /** What this catalog is, as `segmentsIdentity` has it. */
@@ -112,7 +112,10 @@ class Segments {
           index.rows.apply({ change: 'free', holder })
           await this.#packing.pack(await this.#readAll())
         }),
-      close: async () => index.close(),
+      close: async () => {
+        index.close()
+        await this.#options.destination.close?.()
+      },
     }
   }
 
@@ -208,6 +211,7 @@ class Segments {
   /** A damaged index costs the time to read the segments again, and what is claimed in it. */
   async #healed<T>(work: () => T | Promise<T>): Promise<T> {
     try {
+      this.#index.follow()
       return await work()
     } catch (error) {
       if (!isDamage(error)) throw error

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -158,6 +158,16 @@ describe('the reader of segments', () => {
     )
   })
 
+  it('gives up in time on what has no end', () => {
+    const reader = new SegmentReader()
+    reader.push(Buffer.from(`{"segment":"${nameAt(7)}","version":1,"lines":1000000000,"sha256":"x"}\n`))
+    const line = Buffer.from(`${'x'.repeat(50_000)}\n`)
+    let bytes = 0
+    while (reader.push(line).length === 0) bytes += line.length
+    expect(bytes).toBeLessThan(5 * 1024 * 1024)
+    expect(reader.push(Buffer.alloc(10_000_000))).toEqual([])
+  })
+
   it('goes on behind what is damaged', () => {
     const text = [segments[0]?.replace('a.jpg', 'x.jpg'), 'garbage\n', segments[1], '\n\n', segments[2]].join('')
     const reader = new SegmentReader()
@@ -195,6 +205,19 @@ describe('the index', () => {
     expect(await keysOf(place.connect({ indexPath }))).toEqual(['a.jpg'])
   })
 
+  it('may be damaged in mid-run, under the one who finds it', async () => {
+    const place = new SegmentsPlace()
+    const indexPath = join(place.folder, 'index.db')
+    const catalog = place.connect({ indexPath })
+    await catalog.record(Array.from({ length: 1000 }, (_, at) => entryOf(`${at}`)))
+    for (const suffix of ['', '-wal']) {
+      writeFileSync(indexPath + suffix, Buffer.alloc(statSync(indexPath + suffix).size, 0x55))
+    }
+    expect(await keysOf(catalog)).toHaveLength(1000)
+    await catalog.record([entryOf('a')])
+    expect(await keysOf(place.connect({ indexPath }))).toHaveLength(1001)
+  })
+
   it('may be damaged in mid-run, under all lanes', async () => {
     const place = new SegmentsPlace()
     const indexPath = join(place.folder, 'index.db')
@@ -209,13 +232,21 @@ describe('the index', () => {
       closeSync(fd)
       writeFileSync(indexPath + suffix, Buffer.alloc(size, 0x55))
     }
+    const wants = [claimOf('claimed')]
+    expect(await place.connect({ indexPath }).claim(wants)).toEqual([{ answer: 'granted' }])
+    // those who had it open find what a third has made anew
+    for (const lane of lanes) expect(await lane.claim(wants)).toMatchObject([{ answer: 'held' }])
     for (const [at, lane] of lanes.entries()) {
       await lane.record([entryOf(`new-${at}`)])
       expect(await lane.claim([claimOf('7', { key: 'x.jpg' })])).toEqual([{ answer: 'known', key: '7.jpg' }])
     }
-    for (const lane of [...lanes, place.connect()]) {
+    expect(readdirSync(place.folder).filter((name) => name.startsWith('index.db') && !name.includes('-'))).toEqual([
+      'index.db.1',
+    ])
+    for (const lane of [...lanes, place.connect(), place.connect({ indexPath })]) {
       await lane.refresh()
       expect(await keysOf(lane)).toHaveLength(1002)
     }
+    expect(await place.connect({ indexPath }).claim(wants)).toMatchObject([{ answer: 'held' }])
   })
 })

@@ -104,6 +104,54 @@ describe('packing', () => {
     expect(place.files()).toHaveLength(1)
   })
 
+  it('keeps what a pack had that is gone', async () => {
+    const place = new SegmentsPlace()
+    await recordEach(place.connect(), texts(65))
+    const loose = new Map(place.destination.objects)
+    const indexPath = join(place.folder, 'index.db')
+    await place.connect({ indexPath }).releaseOwn()
+    place.destination.objects.clear()
+    for (const [path, content] of loose) place.destination.objects.set(path, content)
+    await place.connect({ indexPath }).releaseOwn()
+    expect(await keysOf(place.connect())).toEqual(keysFor(texts(65)))
+  })
+
+  it('keeps each segment once, of packs that share some', async () => {
+    const place = new SegmentsPlace()
+    await recordEach(place.connect(), texts(3))
+    const [one, two, three] = place.files('loose/').map((path) => place.text(path))
+    place.write(`.lumina/catalog/packs/1600000000000-${'0'.repeat(16)}.ndjson`, `${one}${two}`)
+    place.write(`.lumina/catalog/packs/1900000000000-${'0'.repeat(16)}.ndjson`, `${one}${three}`)
+    for (const path of place.files('loose/')) place.destination.objects.delete(path)
+    await recordEach(place.connect(), texts(64, 3))
+    await place.connect().releaseOwn()
+    expect(place.files()).toHaveLength(1)
+    const lines = place.text(place.files()[0] as string).split('\n')
+    expect(lines.filter((line) => line.startsWith('{"segment"'))).toHaveLength(67)
+    expect(await keysOf(place.connect())).toEqual(keysFor(texts(67)))
+  })
+
+  it.each(['opens', 'has been open for a while'])(
+    'hides nothing from a machine that looks meanwhile when it %s',
+    async (when) => {
+      const place = new SegmentsPlace()
+      const packer = place.connect()
+      let pack = when === 'opens'
+      const destination = place.watched(async (call) => {
+        if (call !== 'get' || !pack) return
+        pack = false
+        await packer.releaseOwn()
+      })
+      const reader = place.connect({ destination })
+      if (!pack) await reader.refresh()
+      await recordEach(packer, texts(65))
+      pack = true
+      place.clock.nowMs += 60_000
+      expect((await reader.known(texts(65).map(digestOf))).size).toBe(65)
+      expect(place.files('loose/')).toEqual([])
+    },
+  )
+
   it('bears a pack that can’t be read back', async () => {
     const place = new SegmentsPlace()
     await recordEach(place.connect(), texts(65))

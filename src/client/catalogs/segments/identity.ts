@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 
-import { LuminaError } from '../../../errors.ts'
+import { type ErrorCode, LuminaError } from '../../../errors.ts'
 import type { CallContext, Destination, Key } from '../../destination.ts'
 import { type Bucket, bucketOf } from './bucket.ts'
 
@@ -34,13 +34,16 @@ export async function segmentsIdentity(
   try {
     await bucket.put(path, `${JSON.stringify({ id: random(), version: 1 })}\n`)
   } catch (error) {
-    if (!(error instanceof LuminaError) || (error.code !== 'key-taken' && error.code !== 'unconfirmed')) throw error
+    if (!(error instanceof LuminaError) || !byOthers.has(error.code)) throw error
   }
   // whoever else has made it meanwhile: what can be read there now is what all the others will read
   const made = await idAt(bucket, path)
   if (made !== undefined) return { id: made, readable: bucket.readable }
   return { id: `unread-${digestOf(`${destination.name}/${folder}`)}`, readable: false }
 }
+
+/** How a put ends whose key somebody else has taken before, or while it went on: not every service is atomic. */
+const byOthers: ReadonlySet<ErrorCode> = new Set(['key-taken', 'unconfirmed', 'checksum-mismatch'])
 
 const longestIdBytes = 4096
 

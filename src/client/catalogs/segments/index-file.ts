@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 
 import { isDamage, Sqlite } from '../../../state/sqlite.ts'
 import type { CatalogEntry, Key, Sha256 } from '../../destination.ts'
@@ -20,21 +21,41 @@ const tables = `
 /** What this machine has read of the segments, and what its lanes and processes have claimed. All but the claims can be read again. */
 export class SegmentIndex {
   readonly #path: string
+  /**
+   * How often it was damaged and made anew, each time under a new name: SQLite, when it closes a file that somebody has replaced,
+   * takes the replacement's log for its own and removes it (https://sqlite.org/howtocorrupt.html, on unlinking a file in use).
+   */
+  #turn: number
   #sqlite: Sqlite
   rows: CatalogRows
 
   constructor(path: string) {
     this.#path = path
-    this.#sqlite = open(path)
-    this.rows = new CatalogRows(this.#sqlite)
+    this.#turn = latestTurn(path)
+    const [sqlite, turn] = openFrom(path, this.#turn)
+    this.#sqlite = sqlite
+    this.#turn = turn
+    this.rows = new CatalogRows(sqlite)
   }
 
-  /** Begins anew, where another lane has not done so already. */
+  /** Goes where another lane or process has made it anew. */
+  follow(): void {
+    if (existsSync(fileOf(this.#path, this.#turn + 1))) this.#goTo(latestTurn(this.#path))
+  }
+
+  /** Begins anew, unless somebody has done so already. */
   remake(): void {
+    this.#goTo(Math.max(this.#turn + 1, latestTurn(this.#path)))
+  }
+
+  #goTo(turn: number): void {
+    const before = this.#turn
     this.#sqlite.close()
-    if (isDamaged(this.#path)) remove(this.#path)
-    this.#sqlite = open(this.#path)
-    this.rows = new CatalogRows(this.#sqlite)
+    const [sqlite, opened] = openFrom(this.#path, turn)
+    this.#sqlite = sqlite
+    this.#turn = opened
+    this.rows = new CatalogRows(sqlite)
+    for (let old = before; old < opened; old++) remove(fileOf(this.#path, old))
   }
 
   transaction<T>(work: () => T): T {
@@ -142,14 +163,29 @@ export class SegmentIndex {
 /** Of a catalog that has never forgotten anything. */
 const firstEpoch = 1
 
-function open(path: string): Sqlite {
+/** Opens the index of this turn, or of the next where it is damaged. */
+function openFrom(path: string, turn: number): [Sqlite, number] {
   try {
-    return tryOpen(path)
+    return [tryOpen(fileOf(path, turn)), turn]
   } catch (error) {
     if (!isDamage(error)) throw error
-    remove(path)
-    return tryOpen(path)
+    const opened = openFrom(path, turn + 1)
+    remove(fileOf(path, turn))
+    return opened
   }
+}
+
+function fileOf(path: string, turn: number): string {
+  return turn === 0 ? path : `${path}.${turn}`
+}
+
+function latestTurn(path: string): number {
+  const start = `${basename(path)}.`
+  const turns = readdirSync(dirname(path))
+    .filter((name) => name.startsWith(start))
+    .map((name) => name.slice(start.length))
+    .filter((rest) => /^\d{1,9}$/.test(rest))
+  return Math.max(0, ...turns.map(Number))
 }
 
 function tryOpen(path: string): Sqlite {
@@ -161,20 +197,6 @@ function tryOpen(path: string): Sqlite {
   } catch (error) {
     sqlite.close()
     throw error
-  }
-}
-
-function isDamaged(path: string): boolean {
-  try {
-    const sqlite = tryOpen(path)
-    try {
-      return sqlite.row<[string]>('PRAGMA quick_check(1)')?.[0] !== 'ok'
-    } finally {
-      sqlite.close()
-    }
-  } catch (error) {
-    if (!isDamage(error)) throw error
-    return true
   }
 }
 

@@ -127,10 +127,7 @@ export class Packing {
     if (!index.isSuperseded(file.key)) return false
     const segments = await this.#segmentsIn(file)
     if (!segments) return false
-    return segments.every(({ name }) => {
-      const holder = index.segment(name)?.file ?? ''
-      return holder > file.key && packs.has(holder)
-    })
+    return segments.every(({ name }) => packs.has(index.segment(name)?.file ?? ''))
   }
 
   /** All that a file holds; undefined unless it still is what was read before. */
