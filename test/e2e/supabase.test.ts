@@ -175,7 +175,7 @@ describe('a service that cannot be reached', () => {
     for (let at = 0; at < 20; at++) scene.add(`IMG_${at}.jpg`, jpeg(at, 100_000))
     const proxy = await faultProxy({ host: '127.0.0.1', port: scene.storage.port })
     const env = { SUPABASE_URL: proxy.url }
-    const run = scene.send(['--retries', '1', '--bwlimit', '500K', '--concurrency', '1'], { env })
+    const run = scene.send(['--retries', '0', '--bwlimit', '500K', '--concurrency', '1'], { env })
     await until('something is stored', () => scene.storage.objects(bucket).size > 4)
     await proxy.refuse()
     proxy.cut()

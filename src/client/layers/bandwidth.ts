@@ -19,7 +19,7 @@ export interface BandwidthOptions {
   time?: Time
 }
 
-/** When, in microseconds of the process's monotonic clock, all bytes taken so far are paid for. */
+/** When, in nanoseconds of the process's monotonic clock, all bytes taken so far are paid for: a small read costs no whole microsecond. */
 export function bandwidthBucket(): BigInt64Array {
   return new BigInt64Array(new SharedArrayBuffer(8))
 }
@@ -53,13 +53,13 @@ export function bandwidthLayer(options: BandwidthOptions): Layer {
 
 class Pace {
   readonly #pieceBytes: number
-  readonly #usPerByte: number
+  readonly #nsPerByte: number
   readonly #bucket: BigInt64Array
   readonly #time: Time
 
   constructor({ bytesPerSecond, bucket = bandwidthBucket(), time = systemTime }: BandwidthOptions) {
     this.#pieceBytes = Math.max(minPieceBytes, Math.floor((bytesPerSecond * pieceMs) / 1000))
-    this.#usPerByte = 1e6 / bytesPerSecond
+    this.#nsPerByte = 1e9 / bytesPerSecond
     this.#bucket = bucket
     this.#time = time
   }
@@ -74,18 +74,18 @@ class Pace {
 
   /** Resolves when `bytes` more may have gone by; `undefined`: at once. */
   pay(bytes: number, ctx: CallContext): Promise<void> | undefined {
-    const nowUs = BigInt(Math.round(this.#time.nowMs() * 1000))
-    const paidUs = this.#charge(BigInt(Math.ceil(bytes * this.#usPerByte)), nowUs)
-    const waitMs = Number(paidUs - nowUs) / 1000
+    const nowNs = BigInt(Math.round(this.#time.nowMs() * 1e6))
+    const paidNs = this.#charge(BigInt(Math.ceil(bytes * this.#nsPerByte)), nowNs)
+    const waitMs = Number(paidNs - nowNs) / 1e6
     return waitMs > 0 ? this.#time.sleep(waitMs, ctx.signal) : undefined
   }
 
-  #charge(costUs: bigint, nowUs: bigint): bigint {
-    const earliestUs = nowUs - BigInt(creditMs * 1000)
+  #charge(costNs: bigint, nowNs: bigint): bigint {
+    const earliestNs = nowNs - BigInt(creditMs * 1e6)
     for (let was = Atomics.load(this.#bucket, 0); ;) {
-      const paidUs = (was > earliestUs ? was : earliestUs) + costUs
-      const found = Atomics.compareExchange(this.#bucket, 0, was, paidUs)
-      if (found === was) return paidUs
+      const paidNs = (was > earliestNs ? was : earliestNs) + costNs
+      const found = Atomics.compareExchange(this.#bucket, 0, was, paidNs)
+      if (found === was) return paidNs
       was = found
     }
   }

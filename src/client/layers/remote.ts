@@ -2,6 +2,7 @@ import type { Layer } from '../destination.ts'
 import { limitLayer } from './limit.ts'
 import { bandwidthLayer } from './bandwidth.ts'
 import { retryLayer } from './retry.ts'
+import { systemTime, type Time } from './time.ts'
 import { timeoutLayer } from './timeout.ts'
 
 export interface RemoteLayers {
@@ -13,6 +14,8 @@ export interface RemoteLayers {
   stallTimeoutMs: number
   bytesPerSecond?: number
   bandwidth: BigInt64Array
+  time?: Time
+  random?: () => number
 }
 
 /** What stands around a service, from the inside out: the rate of bytes, the clock over each call, its slot, its further tries. */
@@ -24,10 +27,13 @@ export function remoteLayers({
   stallTimeoutMs,
   bytesPerSecond,
   bandwidth: bucket,
+  time = systemTime,
+  random = Math.random,
 }: RemoteLayers): Layer {
-  const paced: Layer = bytesPerSecond === undefined ? (inner) => inner : bandwidthLayer({ bytesPerSecond, bucket })
-  const timed = timeoutLayer({ idleMs: stallTimeoutMs })
-  const limited = limitLayer({ limit, maxConcurrency })
-  const retried = retryLayer({ retries, budget })
+  const paced: Layer =
+    bytesPerSecond === undefined ? (inner) => inner : bandwidthLayer({ bytesPerSecond, bucket, time })
+  const timed = timeoutLayer({ idleMs: stallTimeoutMs, time })
+  const limited = limitLayer({ limit, maxConcurrency, time })
+  const retried = retryLayer({ retries, budget, patient: true, time, random })
   return (inner) => retried(limited(timed(paced(inner))))
 }

@@ -5,6 +5,8 @@ import { systemTime, type Time } from './time.ts'
 
 /** A lost packet or a worker that restarts is over within this; longer would be felt on every blip. */
 const firstDelayMs = 100
+/** A service that has too much to do is not helped by who is back at once. */
+const firstBusyDelayMs = 1000
 /** Where waiting longer brings nothing but idle lanes: an outage of minutes is the budget's matter. */
 const maxDelayMs = 30_000
 /** A service that asks for more than this is better asked by the next run. */
@@ -28,6 +30,11 @@ const ofTheSource: ReadonlySet<ErrorCode> = new Set(['changed-while-reading'])
 export interface RetryOptions {
   /** Further tries of one call after its first, counted anew whenever bytes get through. */
   retries: number
+  /**
+   * For services, which come back: one that was reached and is not any more is asked until the budget is spent, since giving it up
+   * ends the run; and once it is spent, one that is too busy for everybody counts as out of reach. Without retries there is no patience.
+   */
+  patient?: boolean
   /** Shared by all lanes: `retryBudget()`. */
   budget?: Int32Array
   time?: Time
@@ -37,10 +44,11 @@ export interface RetryOptions {
 
 /**
  * The run's patience, shared by all lanes: since when calls that ask, and calls that change something, have done
- * nothing but fail (0: they have not). A service that answers the one and refuses the other is as dead for its purpose.
+ * nothing but fail (0: they have not), and whether any call ever got through. A service that answers the one and refuses the
+ * other is as dead for its purpose.
  */
 export function retryBudget(): Int32Array {
-  return new Int32Array(new SharedArrayBuffer(8))
+  return new Int32Array(new SharedArrayBuffer(12))
 }
 
 /** Whether nothing has got through for so long that waiting is over: calls are still tried, but once. */
@@ -53,10 +61,11 @@ export function budgetSpent(budget: Int32Array, nowMs: number = systemTime.nowMs
 }
 
 const cells = { ask: 0, change: 1 } as const
+const reachedCell = 2
 
 /** Asks again, after a while, what failed for reasons that may pass; marks the error `exhausted` when it gives up. */
 export function retryLayer(options: RetryOptions): Layer {
-  const all = { random: Math.random, time: systemTime, budget: retryBudget(), ...options }
+  const all = { random: Math.random, time: systemTime, budget: retryBudget(), patient: false, ...options }
   const tries = (ctx: CallContext, what: CallClass): Tries => new Tries(ctx, what, all)
 
   return (inner) => {
@@ -184,23 +193,44 @@ class Tries {
     this.#failures = 0
     const { budget } = this.#options
     if (Atomics.load(budget, this.#cell) !== 0) Atomics.store(budget, this.#cell, 0)
+    if (Atomics.load(budget, reachedCell) === 0) Atomics.store(budget, reachedCell, 1)
   }
 
   /** Returns when it is time for the next try; throws when there is none. */
   async failed(error: unknown): Promise<void> {
     if (!(error instanceof LuminaError) || error.retry !== 'transient' || ofTheSource.has(error.code)) throw error
-    const { retries, random, time, budget } = this.#options
+    const { random, time, budget } = this.#options
     this.#failures++
     const nowMs = time.nowMs()
     if (ofTheDestination.has(error.code)) Atomics.compareExchange(budget, this.#cell, 0, Math.floor(nowMs) | 0 || 1)
     const askedMs = error.retryAfterMs ?? 0
-    if (this.#failures > retries || askedMs > longestAskedMs || budgetSpent(budget, nowMs)) throw exhausted(error)
+    if (budgetSpent(budget, nowMs)) throw exhausted(error, this.#codeOfTheDead(error))
+    if (askedMs > longestAskedMs || (this.#isLast() && !this.#isAway(error))) throw exhausted(error)
 
     // full jitter comes on top of what was asked for, so that the lanes don't all come back at that very moment
-    const delayMs = askedMs + random() * Math.min(maxDelayMs, firstDelayMs * 2 ** (this.#failures - 1))
+    const delayMs = askedMs + random() * Math.min(maxDelayMs, this.#firstDelayMs(error) * 2 ** (this.#failures - 1))
     this.#ctx.checkpoint()
     this.#ctx.retrying?.(this.#failures + 1, delayMs, error)
     await this.#wait(delayMs)
+  }
+
+  #firstDelayMs({ code }: LuminaError): number {
+    return this.#options.patient && code === 'destination-busy' ? firstBusyDelayMs : firstDelayMs
+  }
+
+  #isLast(): boolean {
+    return this.#failures > this.#options.retries
+  }
+
+  /** A wrong address is never reached, and told at once. */
+  #isAway({ code }: LuminaError): boolean {
+    const { patient, retries, budget } = this.#options
+    return patient && retries > 0 && code === 'destination-unreachable' && Atomics.load(budget, reachedCell) !== 0
+  }
+
+  /** Only what is out of reach ends the run; all the other assets would learn one by one that it is. */
+  #codeOfTheDead({ code }: LuminaError): ErrorCode {
+    return this.#options.patient && code === 'destination-busy' ? 'destination-unreachable' : code
   }
 
   async #wait(delayMs: number): Promise<void> {
@@ -211,8 +241,8 @@ class Tries {
   }
 }
 
-function exhausted(error: LuminaError): LuminaError {
-  return new LuminaError(error.code, error.message, {
+function exhausted(error: LuminaError, code: ErrorCode = error.code): LuminaError {
+  return new LuminaError(code, error.message, {
     retry: 'exhausted',
     cause: error,
     ...(error.hint === undefined ? {} : { hint: error.hint }),

@@ -1,3 +1,6 @@
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+
 import { describe, expect, it, vi } from 'vitest'
 import { memoryDestination } from '../../../src/client/drivers/memory.ts'
 import { bandwidthBucket, bandwidthLayer } from '../../../src/client/layers/bandwidth.ts'
@@ -111,13 +114,33 @@ describe('bandwidth', () => {
     expect(Math.max(...waits)).toBeCloseTo(8000 - 50, -1)
   })
 
+  it.each([16 * MiB, 200 * MiB])('charges small reads what they are, at %i bytes a second', async (bytesPerSecond) => {
+    const time = fakeTime()
+    const begunMs = time.nowMs()
+    const limited = bandwidthLayer({ bytesPerSecond, time })(sink(512).destination)
+    for (let file = 0; file < 40; file++) await limited.put(`${file}`, zeros(bytesPerSecond / 20), call())
+    within5Percent(time.nowMs() - begunMs, 2000)
+  })
+
+  it('loses and invents nothing between threads, whatever they read by', async () => {
+    const bucket = bandwidthBucket()
+    const entry = fileURLToPath(new URL('bandwidth-worker.ts', import.meta.url))
+    const threads = [4 * KiB, 64 * KiB, 256 * KiB, 700].map(
+      (chunkBytes) => new Worker(entry, { workerData: { bucket, chunkBytes, bytesPerSecond: MiB, bytes: 3 * MiB } }),
+    )
+    const codes = await Promise.all(threads.map((thread) => new Promise((resolve) => thread.once('exit', resolve))))
+    expect(codes).toEqual([0, 0, 0, 0])
+    // the clock of the threads stands still, so that the bucket says what all of them together have to wait for
+    expect(Number(bucket[0]) / 1e6 - 1000).toBeCloseTo(12_000 - 50, -1)
+  })
+
   it('pays after another lane that was faster', async () => {
     const time = fakeTime()
     const bucket = bandwidthBucket()
     const spy = vi.spyOn(Atomics, 'compareExchange').mockImplementationOnce(() => {
-      const paidUs = BigInt(time.nowMs() * 1000) + 5_000_000n
-      Atomics.store(bucket, 0, paidUs)
-      return paidUs
+      const paidNs = BigInt(time.nowMs() * 1e6) + 5_000_000_000n
+      Atomics.store(bucket, 0, paidNs)
+      return paidNs
     })
     const begunMs = time.nowMs()
     await bandwidthLayer({ bytesPerSecond: MiB, time, bucket })(sink().destination).put('a', zeros(1000), call())
