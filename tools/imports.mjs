@@ -22,7 +22,7 @@ const parts = [
   {
     name: 'commands',
     path: /^commands\//,
-    imports: ['report', 'pipeline', 'triage', 'server', 'open', 'config', ...lower],
+    imports: ['report', 'pipeline', 'triage', 'server', 'open', 'session', 'config', ...lower],
   },
   { name: 'report', path: /^report\//, imports: base, packages: ['cli-progress'] },
   {
@@ -41,15 +41,22 @@ const parts = [
   {
     name: 'open',
     path: /^client\/open(?:\.ts$|\/)/,
-    imports: ['drivers', 'catalogs', 'layers', 'client', 'config', ...lower],
+    imports: ['drivers', 'catalogs', 'layers', 'client', 'session', 'config', ...lower],
   },
   { name: 'drivers', path: /^client\/drivers\//, imports: ['client', ...lower] },
   { name: 'catalogs', path: /^client\/catalogs\//, imports: ['client', ...lower] },
   { name: 'layers', path: /^client\/layers\//, imports: ['client', 'destination', ...base], packages: [] },
+  // A user's login to a project: begun and ended by a command, used where a project is opened.
+  {
+    name: 'session',
+    path: /^client\/supabase-session(?:\.ts$|\/)/,
+    imports: ['client', ...lower],
+    packages: ['@supabase/supabase-js'],
+  },
   // What drivers, catalogs and layers share.
   {
     name: 'client',
-    path: /^client\/(?:[^/]+\.ts$|http\/|supabase-session\/)/,
+    path: /^client\/(?:[^/]+\.ts$|http\/)/,
     imports: ['destination', 'hash', 'state', ...base],
   },
   { name: 'config', path: /^config(\.ts$|\/)/, imports: base },

@@ -186,8 +186,8 @@ function libraryOf({ project, bucket }: SupabaseTarget): string {
   return `supabase+${project}/${bucket}`
 }
 
-function credentialsOf({ project }: SupabaseTarget, { key, configDir, stateDir }: SupabaseAccess): Credentials {
-  return supabaseCredentials({ url: project, configDir, stateDir, ...(key === undefined ? {} : { key }) })
+function credentialsOf({ project }: SupabaseTarget, { key, configDir }: SupabaseAccess): Credentials {
+  return supabaseCredentials({ url: project, configDir, ...(key === undefined ? {} : { key }) })
 }
 
 /** Whether names must tell contents apart by themselves, since nothing else settles who has one. */
