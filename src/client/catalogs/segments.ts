@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto'
 
 import { LuminaError } from '../../errors.ts'
-import { isDamage } from '../../state/sqlite.ts'
 import type { CallContext, Catalog, CatalogEntry, Destination, Key } from '../destination.ts'
 import { type CatalogRows, type Claimant, leaseMs } from './rows.ts'
 import { bucketOf, type Bucket } from './segments/bucket.ts'
 import { isKey } from './segments/entry.ts'
-import { portions, type Segment, segmentOf } from './segments/format.ts'
+import { fitting, portions, type Segment, segmentOf } from './segments/format.ts'
 import { defaultFolder } from './segments/identity.ts'
-import { SegmentIndex } from './segments/index-file.ts'
+import { indexFailure, isIndexDamage, SegmentIndex } from './segments/index-file.ts'
 import { foldersSince, loosePath, newSegment, type Random } from './segments/names.ts'
 import { Census, Packing } from './segments/packing.ts'
 import { type Notice, Reading } from './segments/reading.ts'
@@ -166,7 +165,7 @@ class Segments {
   async #record(entries: readonly CatalogEntry[]): Promise<void> {
     if (entries.length === 0) return
     const untold = await this.#healed(() => this.#index.untold(entries))
-    for (const part of portions(untold)) {
+    for (const part of portions(untold.map(fitting))) {
       const keys = part.map(({ key }) => key)
       await this.#add(keys, (epoch) => segmentOf(this.#name(epoch), { entries: part }))
     }
@@ -214,7 +213,7 @@ class Segments {
       this.#index.follow()
       return await work()
     } catch (error) {
-      if (!isDamage(error)) throw error
+      if (!isIndexDamage(error)) throw indexFailure(this.#options.indexPath, error)
       this.#index.remake()
       await this.#readAll()
       return work()

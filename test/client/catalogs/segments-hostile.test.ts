@@ -116,6 +116,18 @@ describe('a segment that nobody of ours has written', () => {
   })
 })
 
+describe('what this machine tells', () => {
+  it('is always what others can read', async () => {
+    const place = new SegmentsPlace()
+    const one = place.connect()
+    await one.record([entryOf('a'), entryOf('b', { camera: 'c'.repeat(100_000) }), entryOf('c')])
+    expect(await keysOf(place.connect())).toEqual(['a.jpg', 'b.jpg', 'c.jpg'])
+    await one.forget(['../x', 'a.jpg', ''])
+    expect(await keysOf(place.connect())).toEqual(['b.jpg', 'c.jpg'])
+    expect(place.notices).toEqual([])
+  })
+})
+
 describe('a transfer of a segment that breaks off', () => {
   it('is no damage: the segment is read another time', async () => {
     const place = new SegmentsPlace()
@@ -203,6 +215,12 @@ describe('the index', () => {
     await catalog.close()
     writeFileSync(indexPath, content)
     expect(await keysOf(place.connect({ indexPath }))).toEqual(['a.jpg'])
+  })
+
+  it('that can’t be written is told in one line', () => {
+    const place = new SegmentsPlace()
+    const indexPath = join(place.folder, 'missing', 'index.db')
+    expect(() => place.connect({ indexPath })).toThrow(expect.objectContaining({ code: 'config' }))
   })
 
   it('may be damaged in mid-run, under the one who finds it', async () => {

@@ -55,6 +55,13 @@ export function segmentOf(
   return { name, epoch: epochOf(name) as number, entries: [...entries], forgotten: [...forgotten], sha256, text }
 }
 
+/** An entry as a line can hold it: a camera may call itself whatever it likes, at whatever length. */
+export function fitting(entry: CatalogEntry): CatalogEntry {
+  if (Buffer.byteLength(JSON.stringify(entry)) <= longestLineBytes) return entry
+  const { key, digest, bytes, kind, sidecar, name } = entry
+  return { key, digest, bytes, kind, sidecar, name }
+}
+
 /** Entries or keys in portions that segments hold; `record` and `forget` are asked for any number. */
 export function* portions<T>(items: readonly T[]): Generator<T[]> {
   // a thousand entries with the longest names would be 64 MB; of the usual ones they are 300 KB

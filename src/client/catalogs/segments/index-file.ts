@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 
-import { isDamage, Sqlite } from '../../../state/sqlite.ts'
+import { LuminaError } from '../../../errors.ts'
+import { isBrokenRule, isDamage, isOutOfRoom, isReadOnly, Sqlite } from '../../../state/sqlite.ts'
 import type { CatalogEntry, Key, Sha256 } from '../../destination.ts'
 import { CatalogRows, migrations } from '../rows.ts'
 import type { Segment } from './format.ts'
@@ -29,6 +30,7 @@ export class SegmentIndex {
   #sqlite: Sqlite
   rows: CatalogRows
 
+  /** @throws as `indexFailure` has it */
   constructor(path: string) {
     this.#path = path
     this.#turn = latestTurn(path)
@@ -160,6 +162,21 @@ export class SegmentIndex {
   }
 }
 
+/** Whether only a new index helps. */
+export function isIndexDamage(error: unknown): boolean {
+  // every statement here replaces what is in its way, and a damaged head may read as that of a file which nobody may write to
+  return isDamage(error) || isBrokenRule(error) || isReadOnly(error)
+}
+
+/** What a failure of the index means for the run. */
+export function indexFailure(path: string, error: unknown): unknown {
+  if (!isOutOfRoom(error)) return error
+  return new LuminaError('config', `The index ${path} of the catalog can't be written: ${(error as Error).message}.`, {
+    cause: error,
+    hint: 'Is its disk full? Free some space, or name another folder with --state.',
+  })
+}
+
 /** Of a catalog that has never forgotten anything. */
 const firstEpoch = 1
 
@@ -168,7 +185,7 @@ function openFrom(path: string, turn: number): [Sqlite, number] {
   try {
     return [tryOpen(fileOf(path, turn)), turn]
   } catch (error) {
-    if (!isDamage(error)) throw error
+    if (!isIndexDamage(error)) throw indexFailure(path, error)
     const opened = openFrom(path, turn + 1)
     remove(fileOf(path, turn))
     return opened
@@ -181,7 +198,9 @@ function fileOf(path: string, turn: number): string {
 
 function latestTurn(path: string): number {
   const start = `${basename(path)}.`
-  const turns = readdirSync(dirname(path))
+  const folder = dirname(path)
+  // SQLite will say what is wrong with a folder that is not there
+  const turns = (existsSync(folder) ? readdirSync(folder) : [])
     .filter((name) => name.startsWith(start))
     .map((name) => name.slice(start.length))
     .filter((rest) => /^\d{1,9}$/.test(rest))
