@@ -31,18 +31,18 @@ const aLongWhileMs = 24 * 60 * 60 * 1000
 
 /**
  * The suite that every catalog passes. `make` gives a new, empty one each time, on the given clock. `alone`: one connection is all
- * there can be, so that what two see and do is left out. `blind`: nothing but its lease tells whether a holder lives.
+ * there can be, so that what two see and do is left out. `leasesOnly`: nothing but its lease tells whether a holder lives.
  */
 export function testCatalog(
   name: string,
   make: (clock: CatalogClock) => CatalogPlace,
-  { alone = false, blind = false } = {},
+  { alone = false, leasesOnly = false } = {},
 ): void {
   const together = (what: string, test: () => Promise<void>): void => {
     if (!alone) it(what, test)
   }
-  const seeing = (what: string, test: () => Promise<void>): void => {
-    if (!blind) together(what, test)
+  const alive = (what: string, test: () => Promise<void>): void => {
+    if (!leasesOnly) together(what, test)
   }
   describe(`catalog: ${name}`, () => {
     let clock: CatalogClock
@@ -326,7 +326,7 @@ export function testCatalog(
         expect(await claim(claimOf('b', { key: 'a.jpg' }), other)).toEqual({ answer: 'granted' })
       })
 
-      seeing('is freed at once when its holder is known to be dead', async () => {
+      alive('is freed at once when its holder is known to be dead', async () => {
         const living = new Set(['me', 'living'])
         const other = connect({ holder: 'other', holderAlive: (holder) => living.has(holder) })
         const dead = connect({ holder: 'dead' })
@@ -337,7 +337,7 @@ export function testCatalog(
         expect(await claim(claimOf('c'), other)).toMatchObject({ answer: 'held' })
       })
 
-      seeing('is kept by a holder that lives, although it forgot to renew', async () => {
+      alive('is kept by a holder that lives, although it forgot to renew', async () => {
         const other = connect({ holder: 'other', holderAlive: () => true })
         await claim(claimOf('a'))
         clock.nowMs += aLongWhileMs

@@ -96,7 +96,7 @@ export function functionsCatalog(
       })
     },
     async *entries() {
-      for (let after = ''; ; ) {
+      for (let after = ''; ;) {
         const page = (await call('entries', { p_after: after, p_page: batchSize })) as CatalogEntry[]
         yield* page.map(received)
         const last = page.at(-1)

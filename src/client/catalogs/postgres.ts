@@ -87,7 +87,11 @@ function placeOf(connection: string): string {
   })
 }
 
-async function call({ pool, place }: Database, name: string, args: Readonly<Record<string, unknown>>): Promise<unknown> {
+async function call(
+  { pool, place }: Database,
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+): Promise<unknown> {
   const named = Object.keys(args).map((argument, at) => `${argument} => $${at + 1}`)
   const values = Object.values(args).map((value) =>
     typeof value === 'object' && value !== null ? JSON.stringify(value) : value,
