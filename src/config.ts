@@ -19,7 +19,7 @@ import { LuminaError } from './errors.ts'
 /** Where a value comes from: `where` is the flag, the variable or the file, and `written` how it stands there. */
 export type Origin =
   | { readonly from: Layer['from']; readonly where: string; readonly written: Raw }
-  | { readonly from: 'default'; readonly where?: undefined; readonly written?: undefined }
+  | { readonly from: 'default'; readonly where?: undefined; readonly written?: string }
 
 /** Every setting with its value, decided once: flag > environment > project file > user file > default. Frozen, lists too. */
 export interface Config extends Settings {
@@ -74,7 +74,7 @@ export async function loadConfig(input: ConfigInput): Promise<Config> {
     ...(values as Settings & { state: string }),
     destinations: Object.freeze(destinations),
     origins: Object.freeze(origins as Record<SettingName, Origin>),
-    services: Object.freeze(servicesFrom(input.env, values.catalog as string | undefined)),
+    services: servicesFrom(input.env, values.catalog as string | undefined),
     userFile: places.userFile,
     projectFile: project?.file.path,
     notices: Object.freeze([...ignoredNotice(found), ...slips(input.env)]),
@@ -109,7 +109,8 @@ function decide(name: SettingName, layers: readonly Layer[], nowMs: number): { v
       origin: { from: layer.from, where: layer.where(name), written: raw },
     }
   }
-  return { value: settingOf(name).default, origin: { from: 'default' } }
+  const { default: value, written } = settingOf(name)
+  return { value, origin: { from: 'default', ...(written === undefined ? {} : { written }) } }
 }
 
 const ranges = [

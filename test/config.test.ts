@@ -80,6 +80,8 @@ describe('precedence', () => {
 
   test('nothing anywhere gives the defaults, deeply frozen', async () => {
     const config = await load()
+    expect(config).toMatchObject({ maxConcurrency: 16, resumableOver: 6 * 2 ** 20, stallTimeout: 30_000 })
+    expect(config.origins.stallTimeout).toEqual({ from: 'default', written: '30s' })
     expect(config).toMatchObject({ retries: 3, progress: true, verbose: 0, include: [], state: join(root, 'state') })
     expect(Object.isFrozen(config)).toBe(true)
     expect(Object.isFrozen(config.destinations)).toBe(true)
@@ -109,6 +111,11 @@ describe('values', () => {
     ['takenUntil', '2026-01-31T18:30Z', Date.UTC(2026, 0, 31, 18, 31) - 1],
     ['takenSince', '2026-01-31T18:30:05+02:00', Date.UTC(2026, 0, 31, 16, 30, 5)],
     ['concurrency', '4', 4],
+    ['maxConcurrency', '32', 32],
+    ['resumableOver', '10M', 10 * 2 ** 20],
+    ['stallTimeout', '1m', 60_000],
+    ['to', 'supabase://photos/2026', 'supabase://photos/2026'],
+    ['catalog', 'postgres://me@db/photos', 'postgres://me@db/photos'],
     ['onCollision', 'skip', 'skip'],
     ['filesFrom', '-', '-'],
   ]
@@ -129,6 +136,11 @@ describe('values', () => {
     ['retries', '1.5'],
     ['retries', '101'],
     ['concurrency', '0'],
+    ['maxConcurrency', '0'],
+    ['stallTimeout', '0'],
+    ['catalog', 'mysql://db/photos'],
+    ['catalog', 'postgres://me:hunter2@db/photos'],
+    ['to', 'supabase://key@photos'],
     ['onCollision', 'overwrite'],
     ['to', ''],
     ['wait', 'maybe'],
@@ -349,6 +361,25 @@ describe("a project's file comes from anyone", () => {
 })
 
 describe('secrets', () => {
+  test('of services are in no setting, no origin and no notice', async () => {
+    const env = {
+      LUMINA_CATALOG: 'postgres://me:hunter2@db/photos',
+      SUPABASE_KEY: 'hunter2',
+      SUPABASE_URL: 'https://ref.supabase.co',
+    }
+    const { services, ...config } = await load({ env })
+    expect(services.catalog).toBe(env.LUMINA_CATALOG)
+    expect(services.supabase.key).toBe('hunter2')
+    expect(JSON.stringify(config)).not.toContain('hunter2')
+  })
+
+  test('a catalog is named in no file, and its variable may be a file of its own', async () => {
+    writeJson(userFile(), { catalog: 'postgres://db/photos' })
+    expect((await refusal()).message).toContain('"catalog" holds for one run')
+    rmSync(userFile())
+    expect((await load({ env: { LUMINA_CATALOG_FILE: join(root, 'none') } })).notices).toEqual([])
+  })
+
   const urls = [
     's3://user:hunter2@bucket/x',
     'https://hunter2@host',

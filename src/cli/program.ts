@@ -155,9 +155,9 @@ function isCount({ repeats, type }: Setting<unknown>): boolean {
   return repeats === true && type.item === undefined
 }
 
-function describe({ help, default: value }: Setting<unknown>): string {
+function describe({ help, default: value, written }: Setting<unknown>): string {
   const isTelling = (typeof value === 'string' || typeof value === 'number') && value !== 0
-  return isTelling ? `${help} (default: ${value})` : help
+  return isTelling ? `${help} (default: ${written ?? value})` : help
 }
 
 function flagsOf(command: Command): Flags {

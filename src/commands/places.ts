@@ -38,8 +38,9 @@ export function libraryOptions(
   }
 }
 
-function postgresOf({ services: { catalog, dbPool } }: Config): PostgresAccess | undefined {
-  return catalog === undefined ? undefined : { kind: 'postgres', connection: catalog, pool: dbPool }
+function postgresOf({ services }: Config): PostgresAccess | undefined {
+  const { catalog: connection } = services
+  return connection === undefined ? undefined : { kind: 'postgres', connection, pool: services.dbPool }
 }
 
 /** Opens a service with the settings of this run. `make`: a catalog is begun where there is none. */

@@ -20,6 +20,8 @@ export interface Setting<T> {
   readonly short?: string
   readonly type: ValueType<T>
   readonly default: T
+  /** The default as a person would write it, where its number counts something smaller. */
+  readonly written?: string
   readonly help: string
   readonly group: (typeof groups)[number]
   readonly commands: readonly CommandName[]
@@ -247,6 +249,7 @@ const settings = {
   resumableOver: setting('resumable-over', size, {
     // What the hosted service recommends: https://supabase.com/docs/guides/storage/uploads/resumable-uploads
     default: 6 * 1024 * 1024,
+    written: '6M',
     help: 'to a service, send larger files in pieces, so that an interrupted one goes on',
     group: 'How',
     commands: upload,
@@ -255,6 +258,7 @@ const settings = {
   stallTimeout: setting('stall-timeout', duration, {
     // Longer than a phone takes to find its network again, shorter than a person to look.
     default: 30_000,
+    written: '30s',
     help: 'cut a connection on which no byte moves for this long, and go on over another',
     group: 'How',
     commands: anyReach,
