@@ -9,6 +9,7 @@ import { LuminaError } from '../../../src/errors.ts'
 import { codeOf } from '../../contract/calls.ts'
 import { testCatalog } from '../../contract/catalog.ts'
 import { claimOf, digestOf, entryOf } from '../../contract/catalog-entries.ts'
+import { openElsewhere } from '../../contract/elsewhere.ts'
 import { keysOf, SegmentsPlace } from './segments-place.ts'
 
 testCatalog('segments, one machine', (clock) => {
@@ -18,6 +19,17 @@ testCatalog('segments, one machine', (clock) => {
   return {
     nowMs,
     open: (user) => segmentsCatalog({ destination, indexPath: join(folder, 'index.db'), id: 'test', nowMs, ...user }),
+    dispose: () => rmSync(folder, { recursive: true, force: true }),
+  }
+})
+
+testCatalog('segments, the processes of one machine', (clock) => {
+  const folder = mkdtempSync(join(tmpdir(), 'lumina-segments-'))
+  const nowMs = (): number => clock.nowMs
+  return {
+    nowMs,
+    open: (user) => openElsewhere('segments', folder, { ...user, nowMs }),
+    elsewhere: { kind: 'segments', folder },
     dispose: () => rmSync(folder, { recursive: true, force: true }),
   }
 })
