@@ -1,118 +1,150 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
-import { tmpdir, userInfo } from 'node:os'
+import { randomUUID } from 'node:crypto'
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
 
 export interface TestPostgres {
-  /** A new database on the server; its URL. */
+  /** The URL of a new, empty database. */
   database(): Promise<string>
-  /** Cuts every connection to a database, as a restart does. */
-  cut(url: string): Promise<void>
+  /** Runs statements as the owner of everything. */
+  run(url: string, sql: string): Promise<pg.QueryResult>
   stop(): Promise<void>
+  /** Ends every session at once and takes no other, as a crash does, until `start`. Absent where the server is not ours. */
+  crash?(): Promise<void>
+  start?(): Promise<void>
 }
 
-const debianRoot = '/usr/lib/postgresql'
+const debian = '/usr/lib/postgresql'
+const password = 'a password of tests'
 
-/** Why there is no server to test with; undefined when there is one. */
-export const noPostgres = process.env['DATABASE_URL'] || binaries() ? undefined : 'no PostgreSQL is installed'
-
-/** The server of DATABASE_URL, else one of this test file alone, in a temporary folder, on a port of its own. */
-export async function postgresForTests(): Promise<TestPostgres> {
+/**
+ * The PostgreSQL of DATABASE_URL, where databases may be made; else one of our own from Debian's package. `undefined`: there is none,
+ * and the caller skips.
+ */
+export async function postgresForTests(): Promise<TestPostgres | undefined> {
   const given = process.env['DATABASE_URL']
-  if (given) return server(given, async () => undefined)
+  if (given) return new Databases(given)
   const bin = binaries()
-  if (bin === undefined) throw new Error(noPostgres)
-  const folder = mkdtempSync(join(tmpdir(), 'lumina-postgres-'))
-  const data = join(folder, 'data')
-  const port = await freePort()
-  asUser(['chown', 'postgres', folder], { root: true })
-  asUser([join(bin, 'initdb'), '-D', data, '-U', 'postgres', '-A', 'trust', '-N', '-E', 'UTF8', '--locale=C.UTF-8'])
-  const settings = {
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
-    port,
-    fsync: 'off',
-    max_connections: 300,
+  if (bin === undefined) {
+    console.warn('Skipped: there is neither DATABASE_URL nor a PostgreSQL. Debian: apt-get install postgresql')
+    return undefined
   }
-  const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const [program = '', ...args] = command([join(bin, 'postgres'), '-D', data, ...options])
-  const child = spawn(program, args, { stdio: 'ignore', cwd: '/' })
-  const stopped = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
-  await answering(url, child)
-  return server(url, async () => {
-    // setpriv becomes the server, so that this is its own signal: fast shutdown
-    child.kill('SIGINT')
-    await stopped
-    rmSync(folder, { recursive: true, force: true })
-  })
-}
-
-function server(url: string, stop: () => Promise<void>): TestPostgres {
-  return {
-    async database() {
-      const name = `lumina_test_${randomBytes(6).toString('hex')}`
-      await once(url, `create database ${name}`)
-      const made = new URL(url)
-      made.pathname = `/${name}`
-      return made.href
-    },
-    cut: (database) =>
-      once(
-        url,
-        `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${new URL(database).pathname.slice(1)}'`,
-      ),
-    stop,
-  }
-}
-
-/** Runs SQL on a connection of its own. */
-export async function once(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(sql)
-  } finally {
-    await client.end()
-  }
-}
-
-async function answering(url: string, child: { exitCode: number | null }): Promise<void> {
-  for (;;) {
-    try {
-      return await once(url, 'select 1')
-    } catch (error) {
-      if (child.exitCode !== null) throw error
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-  }
+  const server = new OwnServer(bin, await freePort())
+  await server.start()
+  return server
 }
 
 function binaries(): string | undefined {
-  if (!existsSync(debianRoot)) return undefined
-  const versions = readdirSync(debianRoot).toSorted((a, b) => Number(b) - Number(a))
-  return versions.map((version) => join(debianRoot, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')))
+  if (!existsSync(debian)) return undefined
+  const versions = readdirSync(debian).toSorted((a, b) => Number(b) - Number(a))
+  return versions.map((version) => join(debian, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')))
 }
 
-/** PostgreSQL refuses to run as root. */
-function command(args: string[]): string[] {
-  return userInfo().uid === 0 ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', ...args] : args
+class Databases implements TestPostgres {
+  readonly #url: string
+  readonly #made: string[] = []
+
+  constructor(url: string) {
+    this.#url = url
+  }
+
+  async database(): Promise<string> {
+    const name = `lumina_${randomUUID().replaceAll('-', '')}`
+    await this.run(this.#url, `create database ${name}`)
+    this.#made.push(name)
+    const url = new URL(this.#url)
+    url.pathname = `/${name}`
+    return url.href
+  }
+
+  async run(url: string, sql: string): Promise<pg.QueryResult> {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    try {
+      return await client.query(sql)
+    } finally {
+      await client.end()
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const name of this.#made) await this.run(this.#url, `drop database if exists ${name} with (force)`)
+  }
 }
 
-function asUser(args: string[], { root = false } = {}): void {
-  if (root && userInfo().uid !== 0) return
-  const [program = '', ...rest] = root ? args : command(args)
-  execFileSync(program, rest, { stdio: 'pipe', cwd: '/' })
+class OwnServer extends Databases {
+  readonly #bin: string
+  readonly #port: number
+  readonly #folder: string
+  /** PostgreSQL does not run as root. */
+  readonly #user: { uid?: number; gid?: number }
+
+  constructor(bin: string, port: number) {
+    super(`postgres://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`)
+    this.#bin = bin
+    this.#port = port
+    this.#user = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {}
+    this.#folder = mkdtempSync(join(tmpdir(), 'lumina-postgres-'))
+    const passwordFile = join(this.#folder, 'password')
+    writeFileSync(passwordFile, password)
+    const { uid, gid } = this.#user
+    if (uid !== undefined && gid !== undefined) {
+      for (const path of [this.#folder, passwordFile]) chownSync(path, uid, gid)
+    }
+    this.#run('initdb', ['-D', this.#data, '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-N'])
+  }
+
+  get #data(): string {
+    return join(this.#folder, 'data')
+  }
+
+  async start(): Promise<void> {
+    const settings = { fsync: 'off', max_connections: '300', listen_addresses: '127.0.0.1', deadlock_timeout: '100ms' }
+    const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+    const args = ['-D', this.#data, '-p', `${this.#port}`, '-k', this.#folder, ...flags]
+    spawn(join(this.#bin, 'postgres'), args, { ...this.#user, cwd: this.#folder, stdio: 'ignore' }).unref()
+    for (let tries = 0; !this.#isReady(); tries++) {
+      if (tries === 300) throw new Error('PostgreSQL does not start.')
+      await wait(100)
+    }
+  }
+
+  #isReady(): boolean {
+    try {
+      this.#run('pg_isready', ['-h', '127.0.0.1', '-p', `${this.#port}`])
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  async crash(): Promise<void> {
+    this.#run('pg_ctl', ['stop', '-D', this.#data, '-m', 'immediate'])
+  }
+
+  override async stop(): Promise<void> {
+    await this.crash()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  #run(program: string, args: readonly string[]): void {
+    execFileSync(join(this.#bin, program), args, { ...this.#user, cwd: this.#folder, stdio: 'ignore' })
+  }
 }
 
-/** A port that nobody listens on. */
+function idOf(flag: '-u' | '-g'): number {
+  return Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }))
+}
+
 export async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => probe.close(resolve))
-  return port
+  const server = createServer()
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => void server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
 }

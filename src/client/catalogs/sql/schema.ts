@@ -31,7 +31,7 @@ create table if not exists lumina.photos (
   height integer,
   taken_at text,
   camera text,
-  "user" uuid,
+  "user" text default (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'),
   recorded_at timestamptz not null default now(),
   primary key (library, key)
 );
@@ -224,6 +224,10 @@ create or replace function lumina.record(p_library text, p_holder text, p_entrie
 declare
   in_library uuid := lumina.enter(p_library);
 begin
+  -- what is known is never sent again: it outlives a power cut, whatever the database is set to
+  if current_setting('synchronous_commit') = 'off' then
+    perform set_config('synchronous_commit', 'on', true);
+  end if;
   -- a content that another process recorded first keeps its key; this copy is one too many, and harmless
   insert into lumina.photos (library, key, digest, name, bytes, kind, sidecar, head, modified_ms, taken_at, camera)
   select in_library, e ->> 'key', decode(e ->> 'digest', 'hex'), e ->> 'name', (e ->> 'bytes')::bigint, e ->> 'kind',
