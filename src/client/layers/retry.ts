@@ -16,6 +16,9 @@ const budgetMs = 60_000
 /** Sleeping lanes look this often whether the run was told to stop. */
 const checkpointMs = 200
 
+/** More than a connection holds that nobody reads at its other end: where so much has left, some has arrived. */
+const provenBytes = 8 * 1024 * 1024
+
 /** Failures that say something about the destination, not about one asset. */
 const ofTheDestination: ReadonlySet<ErrorCode> = new Set([
   'destination-unreachable',
@@ -116,11 +119,20 @@ async function append(
   ctx: CallContext,
   tries: Tries,
 ): Promise<number> {
-  const inside = withContext(ctx, { onProgress: () => tries.succeeded() })
+  let proven = offset
+  const onProgress = (sentBytes: number): void => {
+    if (!tries.provenBy(sentBytes - proven)) return
+    proven = sentBytes
+    tries.succeeded()
+  }
+  const inside = withContext(ctx, { onProgress })
+  let held = offset
   let from: number | undefined = offset
   for (;;) {
     try {
       from ??= await resumable.offset(token, source, ctx)
+      if (from !== undefined && from > held) tries.succeeded()
+      held = proven = Math.max(held, from ?? 0)
       if (from === undefined) throw new LuminaError('not-found', 'The destination has forgotten the transfer.')
       if (from === source.bytes) return from
       return await resumable.append(token, source, from, inside)
@@ -194,6 +206,11 @@ class Tries {
     const { budget } = this.#options
     if (Atomics.load(budget, this.#cell) !== 0) Atomics.store(budget, this.#cell, 0)
     if (Atomics.load(budget, reachedCell) === 0) Atomics.store(budget, reachedCell, 1)
+  }
+
+  /** Whether `sentBytes` more show that the destination takes some: what is on its way to a service may never arrive. */
+  provenBy(sentBytes: number): boolean {
+    return this.#options.patient ? sentBytes >= provenBytes : true
   }
 
   /** Returns when it is time for the next try; throws when there is none. */

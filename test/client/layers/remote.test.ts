@@ -208,6 +208,65 @@ describe('a service', () => {
   })
 })
 
+/** A service whose connections take `sentBytes` of each append, and which has `keptBytes` of them when they stall. */
+const swallowing = (sentBytes: number, keptBytes: number) => {
+  let heldBytes = 0
+  let appends = 0
+  const memory = memoryDestination()
+  const destination: Destination = {
+    ...memory,
+    resumable: {
+      ...(memory.resumable as NonNullable<Destination['resumable']>),
+      offset: async () => heldBytes,
+      append(_, __, from, ctx) {
+        appends++
+        for (let at = 0; at <= sentBytes; at += 100_000) ctx.progress?.(from + at)
+        heldBytes = from + keptBytes
+        return hangs('', small, ctx)
+      },
+    },
+  }
+  return { destination, appends: () => appends }
+}
+
+const large: Source = { bytes: 1e9, kind: 'video/quicktime', read: () => 1 }
+
+it('a service that takes bytes of a transfer in pieces and keeps none of them is given up too', async () => {
+  const time = sleepers()
+  const begunMs = time.nowMs()
+  const { destination } = swallowing(5_000_000, 0)
+  const layered = remoteLayers(shared({ time }))(destination)
+  await layered.stat('a', call())
+  const failure = failureOf(layered.resumable?.append({ id: 'x' }, large, 0, call()))
+  await time.passUntil(failure)
+  expect(await failure).toMatchObject({ code: 'destination-unreachable', retry: 'exhausted' })
+  expect(time.nowMs() - begunMs).toBeLessThanOrEqual(125_000)
+})
+
+it.each([
+  ['keeps a little of each try', 5_000_000, 50_000],
+  ['moves more than a connection holds', 20_000_000, 0],
+])('a transfer that %s goes on for as long as it takes', async (_, sentBytes, keptBytes) => {
+  const time = sleepers()
+  const begunMs = time.nowMs()
+  const { destination, appends } = swallowing(sentBytes, keptBytes)
+  const ctx = call()
+  const layered = remoteLayers(shared({ time }))({
+    ...destination,
+    resumable: {
+      ...(destination.resumable as NonNullable<Destination['resumable']>),
+      append(token, source, from, inside) {
+        if (appends() === 20) return Promise.resolve(source.bytes)
+        return destination.resumable?.append(token, source, from, inside) as Promise<number>
+      },
+    },
+  })
+  const appended = layered.resumable?.append({ id: 'x' }, large, 0, ctx) as Promise<number>
+  await time.passUntil(appended)
+  expect(await appended).toBe(large.bytes)
+  expect(time.nowMs() - begunMs).toBeGreaterThanOrEqual(20 * 30_000)
+})
+
 it('a transfer on a stalled connection is cut, and goes on where the destination says it stopped', async () => {
   const time = sleepers()
   const begunMs = time.nowMs()
