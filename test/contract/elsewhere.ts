@@ -19,10 +19,11 @@ export function openElsewhere(kind: string, folder: string, user: CatalogUser & 
     case 'log, many machines':
       return logCatalog({ path, indexPath: join(folder, `index-${user.holder}.db`), id: 'test', ...user })
     case 'segments':
+    case 'segments, many machines':
       return segmentsCatalog({
         destination: bucketIn(folder, user.holder),
         folder: 'catalog',
-        indexPath: join(folder, 'index.db'),
+        indexPath: join(folder, kind === 'segments' ? 'index.db' : `index-${user.holder}.db`),
         id: 'test',
         ...user,
       })

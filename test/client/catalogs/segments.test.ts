@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { segmentsCatalog } from '../../../src/client/catalogs/segments.ts'
 import type { Destination } from '../../../src/client/destination.ts'
@@ -270,5 +273,34 @@ describe('a bucket', () => {
     expect(await codeOf(catalog.known([digestOf('a')]))).toBe('destination-unreachable')
     down = false
     expect((await catalog.known([digestOf('a')])).size).toBe(1)
+  })
+})
+
+describe('a process that is killed', () => {
+  const entry = fileURLToPath(new URL('../../contract/racer.ts', import.meta.url))
+
+  it.each([1, 60, 120, 300])('loses nothing that it has acknowledged: %i contents', async (contents) => {
+    const { folder } = new SegmentsPlace()
+    const child = spawn(process.execPath, [entry, 'segments', folder, 'doomed', '5000'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const closed = once(child, 'close')
+    let told = ''
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+      told += chunk.toString()
+      if (told.split('\n').length > contents) child.kill('SIGKILL')
+    }
+    await closed
+    expect(child.signalCode).toBe('SIGKILL')
+    const acknowledged = told.split('\n').slice(0, -1)
+    const digests = acknowledged.map((line) => line.split(' ')[0] as string)
+    // the same machine, and another
+    for (const kind of ['segments', 'segments, many machines']) {
+      const survivor = openElsewhere(kind, folder, { holder: 'survivor' })
+      const known = await survivor.known(digests)
+      expect(digests.map((digest) => `${digest} ${known.get(digest)}`)).toEqual(acknowledged)
+      await survivor.record([entryOf(kind)])
+      await survivor.close()
+    }
   })
 })

@@ -5,7 +5,7 @@ import { type Fault, type Segment, SegmentReader } from './format.ts'
 import { fileAt, packPath, type Random } from './names.ts'
 import type { Listed, Reading, ReadingParts } from './reading.ts'
 
-export interface PackingParts extends ReadingParts {
+interface PackingParts extends ReadingParts {
   reading: Reading
   nowMs: () => number
   random: Random
