@@ -68,6 +68,18 @@ export const commandHelp: Readonly<Record<CommandName, CommandHelp>> = {
       ['lumina doctor --json', 'for another program'],
     ],
   },
+  init: {
+    description: 'prepare a Supabase project to be a catalog that machines share',
+    usage: '[options] supabase',
+    argument: ['<service>', 'supabase'],
+    examples: [
+      [
+        'lumina init supabase > supabase/migrations/20260101000000_lumina.sql',
+        'the migration, to be looked at and pushed',
+      ],
+      ['lumina init supabase --apply', 'applies it to the database of LUMINA_CATALOG or DATABASE_URL'],
+    ],
+  },
   index: {
     description: 'take objects that a library held before Lumina into its catalog',
     usage: '[options] <library>',

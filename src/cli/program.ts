@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander'
 
 import type { ConfigRequest } from '../commands/config.ts'
+import type { InitRequest } from '../commands/init.ts'
 import type { Flags } from '../config/layers.ts'
 import {
   type CommandName,
@@ -23,6 +24,8 @@ export interface Invocation {
   readonly flags: Flags
   /** For `config` only. */
   readonly request: ConfigRequest
+  /** For `init` only. */
+  readonly init?: InitRequest
 }
 
 /**
@@ -72,12 +75,13 @@ function buildProgram(io: Io, choose: Choose): Command {
     .addHelpText('after', exitCodeHelp)
   for (const name of ['upload', 'verify', 'status', 'doctor', 'index'] as const) addCommand(program, name, choose)
   addConfigCommand(program, choose)
+  addInitCommand(program, choose)
   return program
 }
 
 const noRequest: ConfigRequest = { do: 'list', showOrigin: false }
 
-function addCommand(program: Command, name: Exclude<CommandName, 'config'>, choose: Choose): void {
+function addCommand(program: Command, name: Exclude<CommandName, 'config' | 'init'>, choose: Choose): void {
   const help: CommandHelp = commandHelp[name]
   const command = program
     .command(name)
@@ -117,6 +121,22 @@ function addConfigCommand(program: Command, choose: Choose): void {
     do: 'unset',
     key,
   }))
+}
+
+function addInitCommand(program: Command, choose: Choose): void {
+  const help = commandHelp.init
+  const command = program
+    .command('init')
+    .description(help.description)
+    .usage(help.usage)
+    .addHelpText('after', examplesOf(help))
+    .option('--apply', 'apply the migration to the database, instead of printing it')
+  if (help.argument !== undefined) command.argument(...help.argument)
+  addSettings(command, 'init')
+  command.action((service: string, { apply = false }: { apply?: boolean }) => {
+    const asked = { request: noRequest, init: { service, apply } }
+    choose({ command: 'init', args: [], flags: flagsOf(command), ...asked })
+  })
 }
 
 function examplesOf({ examples }: CommandHelp): string {
