@@ -19,6 +19,7 @@ const commands: Readonly<Record<CommandName, Run>> = {
   status: async (_, config, io) => (await import('../commands/status.ts')).status(config, io),
   config: async ({ request }, config, io) => (await import('../commands/config.ts')).configure(config, request, io),
   doctor: async (_, config, io) => (await import('../commands/doctor.ts')).doctor(config, io),
+  login: async ({ login }, config, io) => (await import('../commands/login.ts')).login(config, login, io),
   init: async ({ init }, config, io) =>
     (await import('../commands/init.ts')).init(config, init ?? { service: '', apply: false }, io),
   index: async ({ args }, config, io) =>

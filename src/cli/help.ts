@@ -68,6 +68,16 @@ export const commandHelp: Readonly<Record<CommandName, CommandHelp>> = {
       ['lumina doctor --json', 'for another program'],
     ],
   },
+  login: {
+    description: 'log in with your own account, where you have no key',
+    usage: '[options] supabase',
+    argument: ['<service>', 'supabase'],
+    examples: [
+      ['lumina login supabase', 'asks for email and password; SUPABASE_URL and SUPABASE_ANON_KEY save two questions'],
+      ['lumina login supabase --token-stdin < session.json', 'a session that another program got'],
+      ['lumina login supabase --logout', 'ends it, here and at the project'],
+    ],
+  },
   init: {
     description: 'prepare a Supabase project to be a catalog that machines share',
     usage: '[options] supabase',

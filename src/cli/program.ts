@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander'
 
 import type { ConfigRequest } from '../commands/config.ts'
 import type { InitRequest } from '../commands/init.ts'
+import type { LoginRequest } from '../commands/login.ts'
 import type { Flags } from '../config/layers.ts'
 import {
   type CommandName,
@@ -26,6 +27,8 @@ export interface Invocation {
   readonly request: ConfigRequest
   /** For `init` only. */
   readonly init?: InitRequest
+  /** For `login` only. */
+  readonly login: LoginRequest
 }
 
 /**
@@ -76,12 +79,14 @@ function buildProgram(io: Io, choose: Choose): Command {
   for (const name of ['upload', 'verify', 'status', 'doctor', 'index'] as const) addCommand(program, name, choose)
   addConfigCommand(program, choose)
   addInitCommand(program, choose)
+  addLoginCommand(program, choose)
   return program
 }
 
 const noRequest: ConfigRequest = { do: 'list', showOrigin: false }
+const noLogin: LoginRequest = { service: '', logout: false, tokenStdin: false }
 
-function addCommand(program: Command, name: Exclude<CommandName, 'config' | 'init'>, choose: Choose): void {
+function addCommand(program: Command, name: Exclude<CommandName, 'config' | 'login' | 'init'>, choose: Choose): void {
   const help: CommandHelp = commandHelp[name]
   const command = program
     .command(name)
@@ -92,7 +97,7 @@ function addCommand(program: Command, name: Exclude<CommandName, 'config' | 'ini
   addSettings(command, name)
   command.action((...[args]: unknown[]) => {
     const list = Array.isArray(args) ? (args as string[]) : typeof args === 'string' ? [args] : []
-    choose({ command: name, args: list, flags: flagsOf(command), request: noRequest })
+    choose({ command: name, args: list, flags: flagsOf(command), request: noRequest, login: noLogin })
   })
 }
 
@@ -104,7 +109,13 @@ function addConfigCommand(program: Command, choose: Choose): void {
     const examples = help.examples.filter(([line]) => line.startsWith(`lumina config ${command.name()} `))
     command.addHelpText('after', examplesOf({ ...help, examples }))
     command.action((...args: unknown[]) =>
-      choose({ command: 'config', args: [], flags: flagsOf(command), request: request(...(args as never[])) }),
+      choose({
+        command: 'config',
+        args: [],
+        flags: flagsOf(command),
+        request: request(...(args as never[])),
+        login: noLogin,
+      }),
     )
   }
   const list = config
@@ -123,6 +134,28 @@ function addConfigCommand(program: Command, choose: Choose): void {
   }))
 }
 
+function addLoginCommand(program: Command, choose: Choose): void {
+  const help = commandHelp.login
+  const command = program
+    .command('login')
+    .description(help.description)
+    .usage(help.usage)
+    .addHelpText('after', examplesOf(help))
+    .option('--token-stdin', 'read a session, or its tokens, from stdin')
+    .option('--logout', 'end the login')
+  if (help.argument !== undefined) command.argument(...help.argument)
+  addSettings(command, 'login')
+  command.action((service: string, { logout = false, tokenStdin = false }: Partial<LoginRequest>) =>
+    choose({
+      command: 'login',
+      args: [],
+      flags: flagsOf(command),
+      request: noRequest,
+      login: { service, logout, tokenStdin },
+    }),
+  )
+}
+
 function addInitCommand(program: Command, choose: Choose): void {
   const help = commandHelp.init
   const command = program
@@ -134,7 +167,7 @@ function addInitCommand(program: Command, choose: Choose): void {
   if (help.argument !== undefined) command.argument(...help.argument)
   addSettings(command, 'init')
   command.action((service: string, { apply = false }: { apply?: boolean }) => {
-    const asked = { request: noRequest, init: { service, apply } }
+    const asked = { request: noRequest, login: noLogin, init: { service, apply } }
     choose({ command: 'init', args: [], flags: flagsOf(command), ...asked })
   })
 }

@@ -1,7 +1,7 @@
 import type { ValueType } from './values.ts'
 import * as values from './values.ts'
 
-export const commandNames = ['upload', 'verify', 'status', 'config', 'doctor', 'index', 'init'] as const
+export const commandNames = ['upload', 'verify', 'status', 'config', 'doctor', 'index', 'login', 'init'] as const
 export type CommandName = (typeof commandNames)[number]
 
 /** Headings of `--help`, in this order. */
