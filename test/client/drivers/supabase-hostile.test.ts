@@ -367,12 +367,15 @@ describe('names', () => {
     expect(await destination.stat('a', call())).toBeUndefined()
   })
 
-  it.each(['../other/x', 'a/../../other/x', './a', 'a//b', '/a', 'a/', '..', ''])('%j leads nowhere', async (key) => {
+  it('lead nowhere but into the bucket', async () => {
     storage.createBucket('other')
     const destination = open()
-    expect(await codeOf(destination.put(key, photo(content(5)), call()))).toBe('key-invalid')
-    expect(await codeOf(resumable(destination).begin(key, photo(content(5)), call()))).toBe('key-invalid')
-    expect(storage.objects('other').size + storage.objects('photos').size).toBe(0)
+    for (const key of ['../other/x', 'a/../../other/x', './a', 'a//b', '/a', 'a/', '..', '']) {
+      expect(await codeOf(destination.put(key, photo(content(5)), call()))).toBe('key-invalid')
+      expect(await codeOf(resumable(destination).begin(key, photo(content(5)), call()))).toBe('key-invalid')
+    }
+    await destination.put('a/b', photo(content(5)), call())
+    expect([storage.objects('other').size, storage.objects('photos').size]).toEqual([0, 1])
   })
 
   it('of another object than was asked for are no success', async () => {
