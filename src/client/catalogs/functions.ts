@@ -120,10 +120,10 @@ async function inBatches<I, O>(items: readonly I[], ask: (batch: readonly I[]) =
 }
 
 /** Asks again after a transient failure: exponential, with full jitter. @throws the last one, as `exhausted` */
-async function persistently<T>(
+export async function persistently<T>(
   ask: () => Promise<T>,
-  sleep: (delayMs: number) => Promise<unknown>,
-  random: () => number,
+  sleep: (delayMs: number) => Promise<unknown> = wait,
+  random: () => number = Math.random,
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {

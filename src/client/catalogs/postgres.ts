@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 
 import { LuminaError } from '../../errors.ts'
-import { type FunctionsCatalog, functionsCatalog } from './functions.ts'
+import { type FunctionsCatalog, functionsCatalog, persistently } from './functions.ts'
 import { databaseFailure, unreachableDatabase } from './sql/failure.ts'
 import { schema, version } from './sql/schema.ts'
 
@@ -28,7 +28,7 @@ export async function postgresCatalog(options: PostgresCatalogOptions): Promise<
   const close = (): Promise<void> => database.pool.end()
   try {
     const catalog = functionsCatalog((name, args) => call(database, name, args), { library, holder, close })
-    await prepare(database)
+    await persistently(() => prepare(database))
     return catalog
   } catch (error) {
     await close()
@@ -40,7 +40,7 @@ export async function postgresCatalog(options: PostgresCatalogOptions): Promise<
 export async function migrate(connection: string, sql: string): Promise<void> {
   const database = await connect({ connection, pool: { min: 0, max: 1 }, statementTimeoutMs: 120_000 })
   try {
-    await apply(database, sql)
+    await persistently(() => apply(database, sql))
   } finally {
     await database.pool.end()
   }
