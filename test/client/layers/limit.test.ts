@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 
 import { describe, expect, it } from 'vitest'
 
-import type { CallContext, Destination, Layer } from '../../../src/client/destination.ts'
+import type { CallContext, Destination, Layer, Source } from '../../../src/client/destination.ts'
 import { memoryDestination } from '../../../src/client/drivers/memory.ts'
 import { createLimit, limitLayer, limitNow } from '../../../src/client/layers/limit.ts'
 import { retryLayer } from '../../../src/client/layers/retry.ts'
@@ -138,6 +138,69 @@ describe('slots', () => {
   })
 })
 
+describe('who waits', () => {
+  const large = sourceOf(content(2 * 1024 * 1024))
+  const brief: Destination = {
+    ...memoryDestination(),
+    async stat() {
+      await turns()
+      return undefined
+    },
+    async put(key, { bytes }) {
+      await turns()
+      return { key, bytes }
+    },
+  }
+  const order: [
+    string,
+    (destination: Destination) => Promise<unknown>,
+    (destination: Destination) => Promise<unknown>,
+  ][] = [
+    ['a large file', (one) => one.put('large', large, call()), (one) => one.stat('a', call())],
+    ['a small file', (one) => one.put('small', source, call()), (one) => one.put('large', large, call())],
+  ]
+  it.each(order)('is next, before those who ask again and again: %s', async (_, wait, ask) => {
+    const layer = fixed(1)
+    const limited = layer(brief)
+    const until = { served: false }
+    let asked = 0
+    const first = ask(limited)
+    const waiting = wait(limited).then(() => (until.served = true))
+    await first
+    // as a lane does, without a pause between two calls
+    for (; !until.served && asked < 200; asked++) await ask(limited)
+    await waiting
+    expect(asked).toBeLessThanOrEqual(2)
+  })
+
+  it('does not keep small ones from the slot that is theirs', async () => {
+    const begun: string[] = []
+    const limited = fixed(4)({
+      ...brief,
+      put(key) {
+        begun.push(key)
+        return new Promise(() => undefined)
+      },
+    })
+    for (let at = 0; at < 6; at++) void limited.put(`large ${at}`, large, call())
+    await turns(3)
+    await limited.stat('a', call())
+    await limited.stat('b', call())
+    expect(begun).toHaveLength(3)
+  })
+
+  it('is no transfer that has all its bytes there: its end needs a small slot', async () => {
+    const memory = memoryDestination()
+    const limited = fixed(4)({ ...memory, put: () => new Promise(() => undefined) })
+    const token = (await limited.resumable?.begin('a', large, call())) ?? {}
+    await limited.resumable?.append(token, large, 0, call())
+    for (let at = 0; at < 6; at++) void limited.put(`large ${at}`, large, call())
+    await turns(3)
+    expect(await limited.resumable?.offset(token, large, call())).toBe(large.bytes)
+    expect(await limited.resumable?.finish(token, 'a', large, call())).toMatchObject({ bytes: large.bytes })
+  })
+})
+
 /** A service in simulated time: so many calls are served at once, each in its time; who comes beyond a bound is refused. */
 class Simulated {
   nowMs = 1000
@@ -268,6 +331,27 @@ describe('how many at once', () => {
     expect(limit).toBeGreaterThanOrEqual(5)
     expect(limit).toBeLessThanOrEqual(30)
     expect(service.refused / 8000).toBeLessThan(0.05)
+  })
+
+  it('grows during transfers that are far from their end', async () => {
+    const limit = createLimit({ concurrency: 4, maxConcurrency: 16 })
+    const time = { nowMs: () => nowMs, sleep: async () => undefined }
+    let nowMs = 1000
+    const run = { ended: false }
+    const buffer = new Uint8Array(256 * 1024)
+    const limited = limitLayer({ limit, maxConcurrency: 16, time })({
+      ...memoryDestination(),
+      async put(key, { bytes, read }) {
+        for (let at = 0; !run.ended && at < bytes; at += await read(buffer, at)) await turns()
+        return { key, bytes }
+      },
+    })
+    const endless: Source = { bytes: 1e12, kind: 'video/quicktime', read: (into) => into.length }
+    const puts = Array.from({ length: 20 }, (_, at) => limited.put(`${at}`, endless, call()))
+    for (; nowMs < 100_000 && limitNow(limit) < 16; nowMs += 50) await turns()
+    run.ended = true
+    expect(limitNow(limit)).toBe(16)
+    await Promise.all(puts)
   })
 
   it('is not raised by a run that never had to wait', async () => {
