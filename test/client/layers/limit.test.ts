@@ -173,6 +173,17 @@ describe('who waits', () => {
     expect(asked).toBeLessThanOrEqual(2)
   })
 
+  it('is served by turns, small and large', async () => {
+    const limited = fixed(1)(brief)
+    const served: string[] = []
+    const all = [limited.stat('first', call())]
+    for (let at = 0; at < 5; at++) all.push(limited.stat('a', call()).finally(() => served.push('small')))
+    const puts = Array.from({ length: 5 }, () => limited.put('a', large, call()).finally(() => served.push('large')))
+    await Promise.all([...all, ...puts])
+    expect(served).toHaveLength(10)
+    expect(new Set(served.slice(0, 4)).size).toBe(2)
+  })
+
   it('does not keep small ones from the slot that is theirs', async () => {
     const begun: string[] = []
     const limited = fixed(4)({
