@@ -158,7 +158,7 @@ describe('help', () => {
     return io.stdout.text
   }
 
-  test.each(['upload', 'verify', 'status', 'config', 'doctor', 'index', 'init'] as const)(
+  test.each(['upload', 'verify', 'status', 'config', 'doctor', 'index', 'login', 'init'] as const)(
     '%s has examples that are understood',
     (command) => {
       const examples =

@@ -74,7 +74,7 @@ export const commandHelp: Readonly<Record<CommandName, CommandHelp>> = {
     argument: ['<service>', 'supabase'],
     examples: [
       ['lumina login supabase', 'asks for email and password; SUPABASE_URL and SUPABASE_ANON_KEY save two questions'],
-      ['lumina login supabase --token-stdin < session.json', 'a session that another program got'],
+      ['get-session | lumina login supabase --token-stdin', 'a session that another program got'],
       ['lumina login supabase --logout', 'ends it, here and at the project'],
     ],
   },

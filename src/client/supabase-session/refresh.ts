@@ -42,7 +42,7 @@ async function post(url: string, anonKey: string, body: object): Promise<Answer>
   }
 }
 
-export function unreachable(url: string, cause: unknown): LuminaError {
+function unreachable(url: string, cause: unknown): LuminaError {
   return new LuminaError('destination-unreachable', `${url} could not be reached to renew the login.`, {
     retry: 'transient',
     cause,
