@@ -50,15 +50,14 @@ export function functionsCatalog(
       unheard.delete(lost)
     }
     const number = randomUUID()
-    unheard.add(number)
-    const answers = await call('claim', {
-      ...own,
-      p_call: number,
-      p_wants: wants.map(({ digest, key, sidecar }) => ({ digest, key, sidecar })),
-      p_lease_ms: leaseMs,
-    })
-    unheard.delete(number)
-    return answers as ClaimAnswer[]
+    const asked = { ...own, p_call: number, p_wants: wants.map(wished), p_lease_ms: leaseMs }
+    try {
+      return (await call('claim', asked)) as ClaimAnswer[]
+    } catch (error) {
+      // only now: while it is under way, it is for whoever waits for it, and not for another claim to take back
+      unheard.add(number)
+      throw error
+    }
   }
   const keysOf = async (name: string, digests: readonly Sha256[]): Promise<Map<Sha256, string>> => {
     const found = await inBatches(digests, async (batch) =>
@@ -139,6 +138,10 @@ export async function persistently<T>(
 
 function exhausted({ code, message, hint, cause }: LuminaError): LuminaError {
   return new LuminaError(code, message, { retry: 'exhausted', cause, ...(hint === undefined ? {} : { hint }) })
+}
+
+function wished({ digest, key, sidecar }: Claim): Claim {
+  return { digest, key, sidecar }
 }
 
 function sent({ key, digest, bytes, kind, sidecar, name, head, modifiedMs, takenAt, camera }: CatalogEntry): object {

@@ -66,6 +66,17 @@ describe.skipIf(!postgres)('many that race for one catalog in Postgres', () => {
     for (const catalog of holders) await catalog.close()
   })
 
+  it('are granted each content once by one connection that asks several times at once', async () => {
+    const catalog = await open('lanes', 'me')
+    const texts = Array.from({ length: 200 }, (_, at) => `${at}`)
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => catalog.claim(texts.map((text) => claimOf(text)))),
+    )
+    const granted = answers.flat().filter(({ answer }) => answer === 'granted')
+    expect(granted).toHaveLength(texts.length)
+    await catalog.close()
+  })
+
   it('share nothing between two libraries', async () => {
     const [here, there] = [await open('here', 'me'), await open('there', 'me')]
     await here.record([entryOf('a')])
