@@ -80,8 +80,18 @@ function packageFolder(module) {
 
 function notice(folder) {
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  const name = readdirSync(folder).find((file) => /^(licen[cs]e|copying)/i.test(file))
-  if (!name) throw new Error(`${folder} has no licence file, and its code is in dist`)
   const source = `https://www.npmjs.com/package/${manifest.name}/v/${manifest.version}`
-  return `${manifest.name} ${manifest.version} (${manifest.license}) ${source}\n\n${readFileSync(join(folder, name), 'utf8').trim()}\n`
+  return `${manifest.name} ${manifest.version} (${manifest.license}) ${source}\n\n${licenceText(folder)}\n`
+}
+
+/** From its file, else from the section that ends its README. */
+function licenceText(folder) {
+  const files = readdirSync(folder)
+  const read = (pattern) => {
+    const name = files.find((file) => pattern.test(file))
+    return name === undefined ? '' : readFileSync(join(folder, name), 'utf8')
+  }
+  const text = read(/^(licen[cs]e|copying)/i) || /^#+ *licen[cs]e$(.*)/ims.exec(read(/^readme/i))?.[1] || ''
+  if (!/copyright/i.test(text)) throw new Error(`${folder} has no licence text, and its code is in dist`)
+  return text.trim()
 }
