@@ -2,7 +2,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { LuminaError } from '../../errors.ts'
+import { postgresCatalog } from '../catalogs/postgres.ts'
 import { segmentsCatalog, segmentsIdentity } from '../catalogs/segments.ts'
+import { supabaseCatalog } from '../catalogs/supabase.ts'
 import type { CallContext, Destination } from '../destination.ts'
 import { supabaseDestination } from '../drivers/supabase.ts'
 import type { Credentials } from '../http/credentials.ts'
@@ -13,11 +15,6 @@ import { retryBudget } from '../layers/retry.ts'
 import { supabaseCredentials } from '../supabase-session.ts'
 import type { OwnedCatalog } from './catalog.ts'
 import type { SupabaseTarget } from './target.ts'
-
-const supabaseCatalog = (_: object): Promise<OwnedCatalog> =>
-  Promise.reject(new LuminaError('destination-missing', 'The project has no catalog functions.'))
-const postgresCatalog = (_: object): Promise<OwnedCatalog> =>
-  Promise.reject(new LuminaError('usage', 'This Lumina cannot use a Postgres database as its catalog yet.'))
 
 /** A database that machines share as their catalog. */
 export interface PostgresAccess {
