@@ -106,7 +106,10 @@ class OwnServer extends Databases {
     const settings = { fsync: 'off', max_connections: '300', listen_addresses: '127.0.0.1', deadlock_timeout: '100ms' }
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const args = ['-D', this.#data, '-p', `${this.#port}`, '-k', this.#folder, ...flags]
-    spawn(join(this.#bin, 'postgres'), args, { ...this.#user, cwd: this.#folder, stdio: 'ignore' }).unref()
+    const child = spawn(join(this.#bin, 'postgres'), args, { ...this.#user, cwd: this.#folder, stdio: 'ignore' })
+    child.unref()
+    // a test file that ends before its time must not leave a server behind
+    process.once('exit', () => child.kill('SIGQUIT'))
     for (let tries = 0; !this.#isReady(); tries++) {
       if (tries === 300) throw new Error('PostgreSQL does not start.')
       await wait(100)
