@@ -116,16 +116,24 @@ function begin(agent: Agent, request: Request): Promise<{ answer: IncomingMessag
     reject(interruption(signal))
     tear(outgoing)
   }
-  const end = (): void => signal.removeEventListener('abort', onAbort)
+  let answered = false
+  const end = (): void => {
+    signal.removeEventListener('abort', onAbort)
+    // refused before its end: nobody reads the rest, and no other request may follow it on this connection
+    if (!sent) outgoing.destroy()
+  }
   signal.addEventListener('abort', onAbort, { once: true })
-  outgoing.on('response', (answer) => resolve({ answer, end }))
+  outgoing.on('response', (answer) => {
+    answered = true
+    resolve({ answer, end })
+  })
   outgoing.on('error', (error) => {
     end()
     reject(new LostAnswer(error, sent))
   })
   outgoing.on('close', () => reject(new LostAnswer(new Error('closed'), sent)))
-  void send(outgoing, body).then(
-    () => (sent = true),
+  void send(outgoing, body, () => answered).then(
+    (whole) => (sent ||= whole),
     (error: unknown) => {
       // a connection that breaks is told by its own event, or by an answer that came before all was sent
       if (error instanceof BrokenWrite) return
@@ -151,21 +159,25 @@ function tear(outgoing: ClientRequest): void {
 
 class BrokenWrite extends Error {}
 
-async function send(outgoing: ClientRequest, body: Request['body']): Promise<void> {
+/** Whether all of `body` was sent: an answer that comes before ends it, and the source is not read any more. */
+async function send(outgoing: ClientRequest, body: Request['body'], answered: () => boolean): Promise<boolean> {
   if (body === undefined || !('read' in body)) {
     // queued whole: from here on it may arrive
     outgoing.end(body)
-    return
+    return true
   }
   const buffer = buffers.take()
   try {
     for (let at = 0; at < body.bytes;) {
       const got = await body.read(buffer.subarray(0, Math.min(buffer.length, body.bytes - at)), at)
+      if (answered()) return false
       at += got
       await written(outgoing, buffer.subarray(0, got))
+      if (answered() && at < body.bytes) return false
       body.written?.(at)
     }
     outgoing.end()
+    return true
   } finally {
     buffers.give(buffer)
   }

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Destination, Resumable, Source } from '../../../src/client/destination.ts'
 import { supabaseDestination, type SupabaseOptions } from '../../../src/client/drivers/supabase.ts'
+import { keyOf, keyRules, objectName } from '../../../src/client/drivers/supabase/names.ts'
 import { type Credentials, fixedCredentials } from '../../../src/client/http/credentials.ts'
 import { retryLayer } from '../../../src/client/layers/retry.ts'
 import { LuminaError } from '../../../src/errors.ts'
+import { encodeSegment } from '../../../src/pipeline/keys.ts'
 import { call, codeOf, failureOf } from '../../contract/calls.ts'
 import { fakeTime } from '../../contract/fake-time.ts'
 import { collect, content, type SourceOptions, sourceOf } from '../../contract/sources.ts'
@@ -98,6 +101,27 @@ describe('a refusal is told by its body', () => {
       expect(await codeOf(destination.put('a.jpg', photo(content(4 * mebibyte)), call()))).toBe('too-large')
   })
 
+  it('before the body has gone ends the reading of the file, which may be closed by then', async () => {
+    storage.createBucket('small', { fileSizeLimit: 1000 })
+    const destination = open({ bucket: 'small', resumableOverBytes: 1024 * mebibyte })
+    const all = photo(content(64 * mebibyte), { slow: true })
+    let over = false
+    let readAfter = 0
+    const source: Source = {
+      ...all,
+      read(into, at) {
+        if (over) readAfter++
+        return all.read(into, at)
+      },
+    }
+    const refused = destination.put('a.jpg', source, call()).finally(() => (over = true))
+    expect(await codeOf(refused)).toBe('too-large')
+    // whatever is still under way has its turns
+    for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate)
+    expect(readAfter).toBe(0)
+    await destination.put('b.jpg', photo(content(10)), call())
+  })
+
   it('says what to do about a kind that the bucket does not take, and stores exactly the sniffed kind', async () => {
     storage.createBucket('jpegs', { allowedMimeTypes: ['image/jpeg'] })
     const destination = open({ bucket: 'jpegs' })
@@ -110,14 +134,20 @@ describe('a refusal is told by its body', () => {
       })
   })
 
-  it.each(['put', 'remove', 'move'] as const)('a bucket that does not exist is missing: %s', async (name) => {
+  it.each(['put', 'remove', 'move', 'stat'] as const)('a bucket that does not exist is missing: %s', async (name) => {
     const destination = open({ bucket: 'nowhere' })
     const calls = {
       put: async () => destination.put('a.jpg', photo(content(10)), call()),
       remove: async () => destination.remove?.('a.jpg', call()),
       move: async () => destination.move?.('a.jpg', 'b.jpg', call()),
+      stat: async () => destination.stat('a.jpg', call()),
     }
     expect(await codeOf(calls[name]())).toBe('destination-missing')
+  })
+
+  it('a name in a refusal is not taken for the word of the service', async () => {
+    storage.fault({ method: 'POST' }, answer(400, 'InvalidKey', 'Invalid key: expired.jpg'))
+    expect(await codeOf(open().put('expired.jpg', photo(content(10)), call()))).toBe('key-invalid')
   })
 
   it('never holds the key, whatever went wrong', async () => {
@@ -241,6 +271,29 @@ describe('where the policy lets insert and nothing else', () => {
     expect(await destination.stat('a.jpg', call())).toBeUndefined()
     await holds('a.jpg', content(10))
   })
+
+  it('an end of a transfer in pieces that nobody heard is told as unconfirmed, and nothing is sent again', async () => {
+    const destination = patient(inserter())
+    storage.fault({ method: 'PATCH', nth: 2 }, { do: 'reset', when: 'after-stored' })
+    const source = photo(content(pieceBytes + 1000))
+    const error = await sendInPieces(destination, 'a.jpg', source).then(
+      () => undefined,
+      (failed: LuminaError) => failed.code,
+    )
+    expect([undefined, 'unconfirmed']).toContain(error)
+    expect(requests('PATCH /upload/resumable')).toBe(2)
+  })
+
+  it('an answer that is not the word of the service is no success', async () => {
+    const destination = inserter()
+    storage.fault(
+      { method: 'POST', path: /object\/photos/ },
+      { do: 'answer', status: 200, body: '<html>Log in to the Wi-Fi</html>', when: 'after-body' },
+    )
+    const error = await failureOf(destination.put('a.jpg', photo(content(10)), call()))
+    expect(error).toBeInstanceOf(LuminaError)
+    expect(storage.objects('photos').size).toBe(0)
+  })
 })
 
 describe('a login that expires', () => {
@@ -261,11 +314,14 @@ describe('a login that expires', () => {
     return { credentials, renewals: () => renewals }
   }
 
-  it.each(['list', 'remove', 'move'] as const)('is renewed for %s', async (name) => {
+  it.each(['stat', 'get', 'list', 'remove', 'move', 'offset'] as const)('is renewed for %s', async (name) => {
     const all = content(1000)
     await open().put('a.jpg', photo(all), call())
+    const token = await resumable(open()).begin('b.jpg', photo(all), call())
     const destination = open({ credentials: session().credentials })
     const calls = {
+      stat: async () => expect(await destination.stat('a.jpg', call())).toMatchObject({ bytes: 1000 }),
+      get: async () => expect((await collect(destination.get?.('a.jpg', 0, call()))).equals(all)).toBe(true),
       list: async () => {
         const keys: string[] = []
         for await (const { key } of destination.list?.('', call()) ?? []) keys.push(key)
@@ -273,8 +329,25 @@ describe('a login that expires', () => {
       },
       remove: async () => destination.remove?.('a.jpg', call()),
       move: async () => destination.move?.('a.jpg', 'c.jpg', call()),
+      offset: async () => expect(await resumable(destination).offset(token, photo(all), call())).toBe(0),
     }
     await calls[name]()
+  })
+
+  it('and can not be renewed is a refusal, never a file that is not there', async () => {
+    const all = content(1000)
+    await open().put('a.jpg', photo(all), call())
+    const expired = open({
+      credentials: fixedCredentials(storage.tokenFor({ role: 'service_role', expiresInSeconds: -10 })),
+    })
+    expect(await codeOf(expired.stat('a.jpg', call()))).toBe('destination-refused')
+    expect(await codeOf(collect(expired.get?.('a.jpg', 0, call())))).toBe('destination-refused')
+  })
+
+  it('a key of another project is a refusal, never a file that is not there', async () => {
+    const forged = open({ credentials: fixedCredentials(`${storage.serviceKey.slice(0, -6)}forged`) })
+    expect(await codeOf(forged.stat('a.jpg', call()))).toBe('destination-refused')
+    expect(await codeOf(collect(forged.get?.('a.jpg', 0, call())))).toBe('destination-refused')
   })
 })
 
@@ -312,6 +385,35 @@ describe('a transfer in pieces', () => {
     }
   })
 
+  it('leads nowhere but to an upload, whatever its token says', async () => {
+    const destination = open()
+    const there = content(5)
+    await destination.put('there.jpg', photo(there), call())
+    const source = photo(content(10))
+    for (const upload of [
+      '../../object/photos/there.jpg',
+      '..%2F..%2Fobject%2Fphotos%2Fthere.jpg',
+      '/storage/v1/object/photos/there.jpg',
+      '../../object/photos/there.jpg?x=',
+      '//127.0.0.1/x',
+    ]) {
+      const token = { upload, key: 'there.jpg', bytes: 10 }
+      await resumable(destination)
+        .abort(token, call())
+        .catch((error: unknown) => expect(error).toBeInstanceOf(LuminaError))
+      await resumable(destination)
+        .append(token, source, 0, call())
+        .catch((error: unknown) => expect(error).toBeInstanceOf(LuminaError))
+    }
+    await holds('there.jpg', there)
+  })
+
+  it('of a file that has grown since is not gone on with', async () => {
+    const before = photo(content(1000))
+    const token = await resumable(open()).begin('a.jpg', before, call())
+    expect(await resumable(open()).offset(token, photo(content(2000)), call())).toBeUndefined()
+  })
+
   it('that the service has forgotten is begun anew', async () => {
     const source = photo(content(1000))
     const token = await resumable(open()).begin('a.jpg', source, call())
@@ -339,12 +441,39 @@ describe('a transfer in pieces', () => {
     await resumable(destination).finish(token, 'a.jpg', source, call())
     await holds('a.jpg', all)
   })
+
+  it('is checked by MD5 although it was cut on its way', async () => {
+    storage.fault({ method: 'PATCH' }, { do: 'cut', afterBytes: 1_000_000 })
+    const wrong = { etag: `"${'0'.repeat(32)}"` }
+    storage.fault(
+      { method: 'HEAD', path: /object/ },
+      { do: 'answer', status: 200, headers: { ...wrong, 'content-length': `${all.length}` } },
+    )
+    storage.fault(
+      { method: 'GET', path: /object\/info/ },
+      { do: 'answer', status: 200, body: { ...wrong, size: all.length, metadata: {} } },
+    )
+    expect(await codeOf(sendInPieces(patient(open()), 'a.jpg', photo(all)))).toBe('checksum-mismatch')
+  })
 })
 
 describe('reading', () => {
   const all = content(500_000)
   const read = async (from: number, destination = open()): Promise<Buffer> =>
     collect(destination.get?.('a.jpg', from, call()))
+
+  it('from the middle gives the rest, also where ranges are not heeded', async () => {
+    await open().put('a.jpg', photo(all), call())
+    expect((await read(400_000)).equals(all.subarray(400_000))).toBe(true)
+    storage.fault(
+      {
+        method: 'GET',
+        when: ({ req }) => (req.headers.range !== undefined ? (delete req.headers.range, false) : false),
+      },
+      { do: 'stall-answer' },
+    )
+    expect((await read(400_000)).equals(all.subarray(400_000))).toBe(true)
+  })
 
   it('goes on when the connection is cut', async () => {
     await open().put('a.jpg', photo(all), call())
@@ -356,9 +485,71 @@ describe('reading', () => {
     expect((await read(0, destination)).equals(all)).toBe(true)
     expect(proxy.counters.cut).toBeGreaterThan(0)
   })
+
+  it.each([
+    ['text', '<html>'],
+    ['other JSON', {}],
+  ])('does not take %s for an empty list', async (_, body) => {
+    await open().put('a.jpg', photo(all), call())
+    storage.fault({ method: 'POST', path: /list-v2/ }, { do: 'answer', status: 200, body })
+    expect(await failureOf(collect(open().list?.('', call()) as never))).toBeInstanceOf(LuminaError)
+  })
+
+  it('lists a service that has no second version of it', async () => {
+    for (const key of ['a.jpg', 'x/1.jpg', 'x/y/2.jpg', 'xy/3.jpg'])
+      await open().put(key, photo(content(key.length)), call())
+    storage.fault(
+      { method: 'POST', path: /list-v2/, times: 99 },
+      answer(404, 'NotFound', 'Route POST:/object/list-v2/photos not found'),
+    )
+    const keys = async (prefix: string): Promise<string[]> => {
+      const found: string[] = []
+      for await (const { key, bytes } of open().list?.(prefix, call()) ?? []) {
+        expect(bytes).toBe(key.length)
+        found.push(key)
+      }
+      return found.toSorted()
+    }
+    expect(await keys('')).toEqual(['a.jpg', 'x/1.jpg', 'x/y/2.jpg', 'xy/3.jpg'])
+    expect(await keys('x/')).toEqual(['x/1.jpg', 'x/y/2.jpg'])
+    expect(await keys('x')).toEqual(['x/1.jpg', 'x/y/2.jpg', 'xy/3.jpg'])
+  })
+
+  it('tells a bucket that does not exist from one that is empty', async () => {
+    expect(await codeOf(collect(open({ bucket: 'nowhere' }).list?.('', call()) as never))).toBe('destination-missing')
+    expect(await collect(open().list?.('', call()) as never)).toHaveLength(0)
+  })
 })
 
 describe('names', () => {
+  const piece = fc.oneof(
+    fc.constantFrom(...'aZ0%.-_ ~:é41=#?&+/'.replace('/', '')),
+    fc.string({ unit: 'binary', maxLength: 6 }),
+  )
+  const name = fc
+    .array(piece, { minLength: 1, maxLength: 80 })
+    .map((pieces) => pieces.join('').replaceAll('/', ''))
+    .filter((text) => text !== '')
+
+  it('are such as the service takes, and can be read back', () => {
+    fc.assert(
+      fc.property(name, (given) => {
+        const key = encodeSegment(given, keyRules)
+        const stored = objectName(key)
+        expect(stored).toMatch(/^[\w!.*'() &$=@;:+,?-]+$/)
+        expect(stored.length).toBeLessThanOrEqual(255)
+        expect(keyOf(stored)).toBe(key)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it.each(['~'.repeat(200), 'x'.repeat(300), '~=%'.repeat(60)])('of any length are taken: %s', async (given) => {
+    const key = encodeSegment(given, keyRules)
+    await open().put(key, photo(content(5)), call())
+    expect(await open().stat(key, call())).toMatchObject({ key, bytes: 5 })
+  })
+
   it.each(['a#b.jpg', 'a?b.jpg', 'a%2fb.jpg', 'a&b=c;d.jpg', 'a+b.jpg'])('%s lands on itself alone', async (key) => {
     const destination = open()
     await destination.put(key, photo(content(5)), call())

@@ -25,9 +25,17 @@ export function refusalOf({ status, body }: Pick<Answer, 'status' | 'body'>): Re
   }
 }
 
+/** Refusals of who asks. Others may hold the name of a file, which could say anything. */
+const ofLogin: ReadonlySet<string> = new Set(['', 'AccessDenied', 'Unauthorized', 'InvalidJWT', 'invalid_jwt'])
+
 /** Whether who asks was let in once, and is not any more. */
-export function isExpired({ status, message }: Refusal): boolean {
-  return (status === 401 || status === 403 || status === 400) && /\bexp\b|expired/i.test(message)
+export function isExpired({ status, code, message }: Refusal): boolean {
+  return ofLogin.has(code) && (status === 401 || status === 403 || status === 400) && /\bexp\b|expired/i.test(message)
+}
+
+/** A service that is older than the call. */
+export function isMissingRoute({ status, message }: Refusal): boolean {
+  return status === 404 && message.startsWith('Route ')
 }
 
 interface Meaning {
@@ -60,8 +68,8 @@ function meaning(refusal: Refusal, place: string, what: string): Meaning {
       message: `There is no bucket at ${place}.`,
       hint: 'Check its name, and make it in the dashboard of the project.',
     }
-  if (status === 401 || status === 403 || /signature verification|invalid compact jws|jwt/i.test(message))
-    return refused(refusal, place)
+  const notLetIn = ofLogin.has(code) && /signature verification|invalid compact jws|jwt/i.test(message)
+  if (status === 401 || status === 403 || notLetIn) return refused(refusal, place)
   if (status === 413 || code === 'EntityTooLarge')
     return {
       code: 'too-large',

@@ -3,16 +3,16 @@ import type { Key, KeyRules } from '../../destination.ts'
 
 /*
  * The service takes `A-Za-z0-9_/!.*'() &$=@;:+,?-` in names and nothing else. Keys come with what is no ASCII, and what is forbidden
- * below, percent-encoded (`keys.ts`), so `%4F` is written `=4F` there: as long, and still to be read. Whatever else it refuses, and
- * `=` itself, is `=-` and two hex digits. `keyOf` undoes both.
+ * below, percent-encoded (`keys.ts`), so `%` is written `=` there: as long, and still to be read. Whatever else it refuses, and `=`
+ * itself, is `=-` and two hex digits, and so is a `%` before `-`. `keyOf` undoes both.
  */
 export const keyRules: KeyRules = {
-  // a `~` that stands for a shortened name takes three bytes more: the service takes 255
-  maxSegmentBytes: 250,
+  // a `~` that stands for a shortened name takes three bytes more, as does what comes to a cut end: the service takes 255
+  maxSegmentBytes: 248,
   // measured: about 1,100 in all
   maxKeyBytes: 1000,
   asciiOnly: true,
-  forbidden: /[#[\]{}^`=]/,
+  forbidden: /[#[\]{}^`=~]|%(?=-)/,
 }
 
 const longestSegmentBytes = 255
@@ -31,7 +31,7 @@ export function objectName(key: Key): string {
 
 function encoded(key: Key): string {
   return key
-    .replace(/%(?![0-9A-F]{2})|[^A-Za-z0-9_/!.*'() &$@;:+,?%-]/gu, (character) =>
+    .replace(/%(?=-)|[^A-Za-z0-9_/!.*'() &$@;:+,?%-]/gu, (character) =>
       [...Buffer.from(character)].map((byte) => `=-${hex(byte)}`).join(''),
     )
     .replaceAll('%', '=')

@@ -6,13 +6,15 @@ import { bufferBytes, buffers } from '../../http/buffers.ts'
 import { type Answer, type Body, LostAnswer } from '../../http/exchange.ts'
 import { changed, described } from './content.ts'
 import { inUrl, keyOf, objectName } from './names.ts'
-import { refusalOf } from './failure.ts'
+import { isMissingRoute, refusalOf } from './failure.ts'
 import type { Call, Service } from './service.ts'
 
 /** What the service knows of an object: its etag is the MD5 of its content, where it is one. */
 interface Seen {
   bytes: number
   md5?: string
+  /** The digest as its uploader noted it. */
+  claimed?: string
 }
 
 /** The objects of one bucket, each as one request. */
@@ -27,15 +29,23 @@ export class Objects {
     this.bucket = bucket
   }
 
+  /**
+   * What is told of an object. Not by HEAD, whose refusals have no body: an expired login, a missing bucket and a missing object are
+   * one there, and a file that is taken for missing is a file that is sent again, or dropped from the catalog.
+   */
   async look(key: Key, ctx: CallContext): Promise<Seen | undefined> {
     ctx.checkpoint()
-    const answer = await this.#ask({ method: 'HEAD', path: this.#path(key), signal: ctx.signal })
-    // HEAD has no body to tell more: what may not be seen, and what is not there, are one
-    if (answer.status === 400 || answer.status === 404) return undefined
-    if (answer.status >= 400) throw this.#service.refused(answer, key)
+    const answer = await this.#ask({ method: 'GET', path: `/object/info/${this.#named(key)}`, signal: ctx.signal })
+    if (answer.status !== 200) {
+      const refused = this.#service.refused(answer, key)
+      // what may not be seen, and what is not there, are one
+      if (refused.code === 'not-found') return undefined
+      throw refused
+    }
+    const seen = seenIn(answer)
+    if (!seen) throw notTheService(this.#service.place)
     this.#maySee = true
-    const md5 = /^"?([0-9a-f]{32})"?$/.exec(String(answer.headers['etag'] ?? ''))?.[1]
-    return { bytes: Number(answer.headers['content-length']), ...(md5 === undefined ? {} : { md5 }) }
+    return seen
   }
 
   async stat(key: Key, ctx: CallContext): Promise<StoredObject | undefined> {
@@ -62,14 +72,8 @@ export class Objects {
   /** Whether `source`'s own content lies under `key`: by its digest, as it was noted when it was stored, and its size. */
   async isThere(key: Key, source: Source, ctx: CallContext): Promise<boolean> {
     if (source.digest === undefined) return false
-    const answer = await this.#ask({ method: 'GET', path: `/object/info/${this.#named(key)}`, signal: ctx.signal })
-    if (answer.status !== 200) return false
-    try {
-      const { size, metadata } = JSON.parse(answer.body.toString()) as { size?: number; metadata?: { digest?: string } }
-      return size === source.bytes && metadata?.digest === source.digest
-    } catch {
-      return false
-    }
+    const seen = await this.look(key, ctx)
+    return seen?.bytes === source.bytes && seen.claimed === source.digest
   }
 
   /** Whole or nothing, never over another. */
@@ -141,15 +145,11 @@ export class Objects {
     throw this.#service.failed(lost)
   }
 
-  /** A name that was read otherwise than it was meant is nobody's photo. */
-  #checkKey(key: Key, { body }: Answer): void {
-    let stored: unknown
-    try {
-      stored = (JSON.parse(body.toString()) as { Key?: unknown }).Key
-    } catch {
-      stored = undefined
-    }
-    if (stored !== undefined && stored !== `${this.bucket}/${objectName(key)}`)
+  /** A name that was read otherwise than it was meant is nobody's photo, and an answer without one is not the service's. */
+  #checkKey(key: Key, answer: Answer): void {
+    const stored = jsonOf(answer)?.['Key']
+    if (typeof stored !== 'string') throw notTheService(this.#service.place)
+    if (stored !== `${this.bucket}/${objectName(key)}`)
       throw new LuminaError('unconfirmed', `${this.#service.place} stored ${key} under another name.`)
   }
 
@@ -161,11 +161,13 @@ export class Objects {
     const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {}
     const opened = await this.#opened({ method: 'GET', path: this.#path(key), headers, signal: ctx.signal })
     try {
-      let at = from
-      for await (const chunk of opened.message) {
+      // who heeds no range begins at the beginning
+      let at = opened.status === 206 ? from : 0
+      for await (const chunk of opened.message as AsyncIterable<Buffer>) {
         ctx.checkpoint()
-        at += (chunk as Buffer).length
-        yield chunk as Buffer
+        const wanted = chunk.subarray(Math.max(0, from - at))
+        at += chunk.length
+        if (wanted.length > 0) yield wanted
       }
       if (at < seen.bytes) throw new LostAnswer(new Error('it ended early'), true)
     } catch (error) {
@@ -198,24 +200,57 @@ export class Objects {
     if (status !== 404 || code === 'NoSuchBucket') throw this.#service.refused(answer, key)
   }
 
-  /** In the order of names. A login that may not list, and a bucket that is missing, show nothing: so says the service. */
+  /** A login that may not list is shown nothing: so says the service. @throws `destination-missing` for a bucket that is not there */
   async *list(prefix: Key, ctx: CallContext): AsyncGenerator<StoredObject> {
+    const below = prefix === '' ? '' : listPrefix(prefix)
+    let shown = false
+    for await (const { name, bytes } of this.#listed(below, ctx)) {
+      shown = true
+      this.#maySee = true
+      yield { key: keyOf(name), bytes }
+    }
+    // a bucket that is missing shows nothing either; a look at any object tells
+    if (!shown) await this.look('.lumina', ctx)
+  }
+
+  /** In the order of names; by folders where the service is too old for a flat list. */
+  async *#listed(prefix: string, ctx: CallContext): AsyncGenerator<Listed> {
     for (let cursor: string | undefined; ;) {
       ctx.checkpoint()
-      const asked = {
-        prefix: prefix === '' ? '' : listPrefix(prefix),
-        limit: 1000,
-        ...(cursor === undefined ? {} : { cursor }),
-      }
+      const asked = { prefix, limit: 1000, ...(cursor === undefined ? {} : { cursor }) }
       const answer = await this.#json('POST', `/object/list-v2/${encodeURIComponent(this.bucket)}`, asked, ctx)
-      if (answer.status !== 200) throw this.#service.refused(answer, 'its list')
-      const page = parsePage(answer)
-      for (const { name, bytes } of page.objects) {
-        this.#maySee = true
-        yield { key: keyOf(name), bytes }
+      if (cursor === undefined && isMissingRoute(refusalOf(answer))) {
+        yield* this.#listedByFolder(prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix, ctx)
+        return
       }
+      if (answer.status !== 200) throw this.#service.refused(answer, 'its list')
+      const page = pageIn(answer)
+      if (!page) throw notTheService(this.#service.place)
+      yield* page.objects
       if (!page.hasNext || page.nextCursor === undefined) return
       cursor = page.nextCursor
+    }
+  }
+
+  /** `folder` is empty or ends in a slash; what does not begin with `prefix` is left out. */
+  async *#listedByFolder(folder: string, prefix: string, ctx: CallContext): AsyncGenerator<Listed> {
+    for (let offset = 0; ; offset += folderPage) {
+      ctx.checkpoint()
+      const sortBy = { column: 'name', order: 'asc' }
+      const asked = { prefix: folder.slice(0, -1), limit: folderPage, offset, sortBy }
+      const answer = await this.#json('POST', `/object/list/${encodeURIComponent(this.bucket)}`, asked, ctx)
+      if (answer.status !== 200) throw this.#service.refused(answer, 'its list')
+      const items = jsonOf(answer)
+      if (!Array.isArray(items)) throw notTheService(this.#service.place)
+      for (const item of items as Item[]) {
+        const name = folder + item.name
+        // what has no id is a folder
+        if (item.id !== null && name.startsWith(prefix)) yield { name, bytes: item.metadata?.size ?? 0 }
+        const within = `${name}/`
+        if (item.id === null && (within.startsWith(prefix) || prefix.startsWith(within)))
+          yield* this.#listedByFolder(within, prefix, ctx)
+      }
+      if (items.length < folderPage) return
     }
   }
 
@@ -256,25 +291,67 @@ async function readWhole(source: Source, buffer: Uint8Array, ctx: CallContext): 
   return buffer.subarray(0, source.bytes)
 }
 
+interface Listed {
+  name: string
+  bytes: number
+}
+
+/** As it comes in a list: of a folder, everything but its name is null. */
+interface Item {
+  name: string
+  key?: string
+  id: string | null
+  metadata: { size?: number } | null
+}
+
 interface Page {
-  objects: { name: string; bytes: number }[]
+  objects: Listed[]
   hasNext: boolean
   nextCursor: string | undefined
 }
 
-function parsePage({ body }: Answer): Page {
-  const {
-    objects = [],
-    hasNext,
-    nextCursor,
-  } = JSON.parse(body.toString()) as {
-    objects?: { name?: string; key?: string; metadata?: { size?: number } | null }[]
-    hasNext?: boolean
-    nextCursor?: string
+/** The most that the service gives of a folder at once is 1500. */
+const folderPage = 1000
+
+/** `undefined` for what is no page of a list: not to be taken for an empty one. */
+function pageIn(answer: Answer): Page | undefined {
+  const page = jsonOf(answer)
+  const objects = page?.['objects']
+  if (!page || !Array.isArray(objects)) return undefined
+  return {
+    objects: (objects as Item[]).map(({ name, key, metadata }) => ({ name: key ?? name, bytes: metadata?.size ?? 0 })),
+    hasNext: page['hasNext'] === true,
+    nextCursor: typeof page['nextCursor'] === 'string' ? page['nextCursor'] : undefined,
   }
-  const named = objects.flatMap(({ name, key, metadata }) => {
-    const whole = key ?? name
-    return whole === undefined ? [] : [{ name: whole, bytes: metadata?.size ?? 0 }]
+}
+
+function seenIn(answer: Answer): Seen | undefined {
+  const told = jsonOf(answer)
+  const bytes = told?.['size']
+  if (!told || typeof bytes !== 'number') return undefined
+  // with an S3 behind the service, the etag of what came in parts is no MD5
+  const md5 = /^"?([0-9a-f]{32})"?$/.exec(String(told['etag']))?.[1]
+  const claimed = (told['metadata'] as { digest?: unknown } | null | undefined)?.digest
+  return {
+    bytes,
+    ...(md5 === undefined ? {} : { md5 }),
+    ...(typeof claimed === 'string' ? { claimed } : {}),
+  }
+}
+
+function jsonOf({ body }: Answer): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString())
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A network's own log-in page answers everything with 200. */
+function notTheService(place: string): LuminaError {
+  return new LuminaError('destination-unreachable', `What answers for ${place} is not Supabase Storage.`, {
+    retry: 'transient',
+    hint: 'Is SUPABASE_URL right, and does this network ask for a log-in of its own?',
   })
-  return { objects: named, hasNext: hasNext === true, nextCursor }
 }

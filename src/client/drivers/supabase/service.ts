@@ -44,13 +44,15 @@ export class Service {
 
   /** An answer whose body is not held. */
   async open(call: Call): Promise<{ status: number; message: IncomingMessage; close: () => void }> {
-    const bearer = await this.#credentials.current(call.signal)
-    const answer = await open(this.#agent, this.#request(call, bearer))
-    if (answer.status < 400) return answer
-    const body = await whole(answer.message).finally(answer.close)
-    const refusal = { status: answer.status, headers: answer.headers, body }
-    if (!this.#wantsRenewal(refusal)) throw this.refused(refusal, 'a look at it')
-    return open(this.#agent, this.#request(call, await this.#renewed(bearer, call.signal)))
+    let login = await this.#credentials.current(call.signal)
+    for (let renewed = false; ; renewed = true) {
+      const answer = await open(this.#agent, this.#request(call, login))
+      if (answer.status < 400) return answer
+      const body = await whole(answer.message).finally(answer.close)
+      const refusal = { status: answer.status, headers: answer.headers, body }
+      if (renewed || !this.#wantsRenewal(refusal)) throw this.refused(refusal, 'a look at it')
+      login = await this.#renewed(login, call.signal)
+    }
   }
 
   /** What a refused call to `what` means. */

@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 
 import { LuminaError } from '../../../errors.ts'
 import type { CallContext, Key, Resumable, ResumeToken, Source } from '../../destination.ts'
+import { buffers } from '../../http/buffers.ts'
 import type { Answer, Body } from '../../http/exchange.ts'
 import { changed, described } from './content.ts'
 import { objectName } from './names.ts'
@@ -14,7 +15,7 @@ const version = { 'tus-resumable': '1.0.0' }
 /** What the hosted service asks for: https://supabase.com/docs/guides/storage/uploads/resumable-uploads */
 export const pieceBytes = 6 * 1024 * 1024
 
-/** The digest of what this process has sent of a transfer, as long as it sent everything from the first byte on. */
+/** The digest of what the service has taken of a transfer, as long as this process sent everything from the first byte on. */
 interface Sent {
   md5: Hash
   bytes: number
@@ -27,7 +28,12 @@ export function resumableUploads(service: Service, objects: Objects, minBytes: n
   const complete = new Set<string>()
 
   const lookAt = async (token: ResumeToken, ctx: CallContext): Promise<number | undefined> => {
-    const answer = await call('HEAD', token, {}, ctx)
+    let answer = await call('HEAD', token, {}, ctx)
+    if (answer.status === 400 || answer.status === 401 || answer.status === 403) {
+      // its refusal has no body: a call that has one renews the login, or tells why not
+      await objects.look(keyOfToken(token), ctx)
+      answer = await call('HEAD', token, {}, ctx)
+    }
     if (answer.status === 404 || answer.status === 410) return undefined
     if (answer.status >= 400) throw service.refused(answer, keyOfToken(token))
     return offsetOf(answer)
@@ -85,6 +91,8 @@ export function resumableUploads(service: Service, objects: Objects, minBytes: n
 
     async offset(token, source, ctx) {
       ctx.checkpoint()
+      // its length was told when it was begun
+      if (!isToken(token) || token['bytes'] !== source.bytes) return undefined
       const held = await lookAt(token, ctx)
       if (held !== undefined) return held <= source.bytes ? held : undefined
       // an upload that came to its end may be forgotten, and its object is there
@@ -94,23 +102,23 @@ export function resumableUploads(service: Service, objects: Objects, minBytes: n
 
     async append(token, source, offset, ctx) {
       let at = offset
-      const known = sent.get(String(token['upload']))
-      const memory = known?.bytes === offset ? known : undefined
+      const memory = await caughtUp(sent.get(String(token['upload'])), source, offset, ctx)
       if (!memory) sent.delete(String(token['upload']))
       while (at < source.bytes) {
         ctx.checkpoint()
-        const piece = pieceOf(source, at, memory, ctx)
+        const md5 = memory?.md5.copy()
+        const piece = pieceOf(source, at, md5, ctx)
         const headers = { 'upload-offset': `${at}`, 'content-type': 'application/offset+octet-stream' }
         const answer = await call('PATCH', token, headers, ctx, piece)
         if (answer.status !== 204 && answer.status !== 200) throw refusedUpload(service, answer, keyOfToken(token))
         const held = offsetOf(answer)
         // another client took the upload over, or only a part of the piece has arrived
         if (held !== at + piece.bytes) {
-          sent.delete(String(token['upload']))
           ctx.progress?.(held)
           return held
         }
         at = held
+        if (memory && md5) Object.assign(memory, { md5, bytes: at })
       }
       complete.add(String(token['upload']))
       return at
@@ -130,6 +138,7 @@ export function resumableUploads(service: Service, objects: Objects, minBytes: n
 
     async abort(token, ctx) {
       sent.delete(String(token['upload']))
+      if (!isToken(token)) return
       const answer = await call('DELETE', token, {}, ctx)
       // 409: it is whole, and an object by now
       if (answer.status >= 400 && ![404, 409, 410].includes(answer.status))
@@ -142,7 +151,16 @@ function keyOfToken(token: ResumeToken): Key {
   return String(token['key'])
 }
 
+/** Base64url, as the service makes it; never a path, which might lead to an object. */
+const uploadId = /^(?!\.+$)[\w.=+~-]{1,4000}$/
+
+/** A token comes from a file, and a file may say anything. */
+function isToken(token: ResumeToken): boolean {
+  return uploadId.test(String(token['upload']))
+}
+
 function pathOf(token: ResumeToken): string {
+  if (!isToken(token)) throw new LuminaError('not-found', `There is no such upload of ${keyOfToken(token)}.`)
   return `${endpoint}/${String(token['upload'])}`
 }
 
@@ -150,7 +168,7 @@ function pathOf(token: ResumeToken): string {
 function uploadIn(location: string, origin: URL): string {
   const path = URL.parse(location, origin.href)?.pathname ?? ''
   const id = path.slice(path.lastIndexOf(endpoint) + endpoint.length + 1)
-  if (!path.includes(`${endpoint}/`) || !/^[A-Za-z0-9_\-./=%+~]{1,2000}$/.test(id) || /(^|\/)\.\.?(\/|$)/.test(id))
+  if (!path.includes(`${endpoint}/`) || !uploadId.test(id))
     throw new LuminaError('io', `${origin.host} began an upload and did not say where.`, { retry: 'transient' })
   return id
 }
@@ -172,18 +190,44 @@ function refusedUpload(service: Service, answer: Answer, key: Key): LuminaError 
   return service.refused(answer, key)
 }
 
+/** `known` up to `offset`: after a cut, the service may hold a part of the piece that was on its way. */
+async function caughtUp(
+  known: Sent | undefined,
+  source: Source,
+  offset: number,
+  ctx: CallContext,
+): Promise<Sent | undefined> {
+  if (!known || offset < known.bytes || offset - known.bytes > pieceBytes) return undefined
+  if (offset === known.bytes) return known
+  const buffer = buffers.take()
+  try {
+    while (known.bytes < offset) {
+      ctx.checkpoint()
+      const got = await source.read(buffer.subarray(0, Math.min(buffer.length, offset - known.bytes)), known.bytes)
+      if (got === 0) throw changed()
+      known.md5.update(buffer.subarray(0, got))
+      known.bytes += got
+    }
+    return known
+  } finally {
+    buffers.give(buffer)
+  }
+}
+
 /** The next piece, hashed as it goes by; the source's last byte is read before it is sent, so that what has changed stays unfinished. */
-function pieceOf(source: Source, from: number, memory: Sent | undefined, ctx: CallContext): Body {
+function pieceOf(source: Source, from: number, md5: Hash | undefined, ctx: CallContext): Body {
   const bytes = Math.min(pieceBytes, source.bytes - from)
+  let hashed = 0
   return {
     bytes,
     async read(into, at) {
       ctx.checkpoint()
       const got = await source.read(into, from + at)
       if (got === 0) throw changed()
-      if (memory && memory.bytes === from + at) {
-        memory.md5.update(into.subarray(0, got))
-        memory.bytes += got
+      // with another login it is read again
+      if (md5 && at === hashed) {
+        md5.update(into.subarray(0, got))
+        hashed += got
       }
       return got
     },
