@@ -6,6 +6,8 @@ import { LuminaError } from '../../../src/errors.ts'
 import { bytesOf, nameOf } from '../../../src/os-path.ts'
 import { decodeSegment, encodeSegment, keyFrom } from '../../../src/pipeline/keys.ts'
 
+/** What the service takes, as it was measured. */
+const accepted = /^[A-Za-z0-9_/!.*'() &$=@;:+,?-]+$/
 const awkward = fc.constantFrom(
   '%',
   '%4F',
@@ -50,6 +52,17 @@ const nameOrNone = (given: string): string | undefined => {
 }
 
 describe('names at the service', () => {
+  it('are made of what it takes, of any name on a disk', () => {
+    fc.assert(
+      fc.property(key, (given) => {
+        const name = objectName(given)
+        expect(name).toMatch(accepted)
+        for (const segment of name.split('/')) expect(segment.length).toBeLessThanOrEqual(255)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
   it('lead back to their key, whatever it is', () => {
     fc.assert(
       fc.property(fc.oneof(key, foreign), (given) => {

@@ -135,6 +135,7 @@ describe('refusals', () => {
       code: 'destination-missing',
       retry: 'never',
     })
+    expect(await codeOf(nowhere.resumable?.begin('a.jpg', photo(small), call()))).toBe('destination-missing')
   })
 
   it('tells a kind that the bucket does not take, with what to do', async () => {
@@ -179,6 +180,37 @@ describe('refusals', () => {
     storage.fault({ method: 'POST' }, { do: 'answer', status: 429, headers: { 'retry-after': '7' } })
     expect(await failureOf(destination.put('a.jpg', photo(small), call()))).toMatchObject({ retryAfterMs: 7000 })
   })
+
+  it('reads nothing more of a file once it was refused', async () => {
+    storage.fault(
+      { method: 'POST' },
+      { do: 'answer', status: 400, body: { statusCode: '413', code: 'EntityTooLarge' } },
+    )
+    const source = photo(content(8_000_000))
+    let over = false
+    let late = 0
+    const watched: Source = {
+      ...source,
+      async read(into, offset) {
+        if (over) late++
+        await new Promise(setImmediate)
+        return source.read(into, offset)
+      },
+    }
+    expect(await codeOf(destination.put('a.jpg', watched, call()))).toBe('too-large')
+    over = true
+    // time enough for what would go on
+    await destination.put('b.jpg', photo(content(5_000_000)), call())
+    expect(late).toBe(0)
+  })
+
+  it('takes a page of somebody else for no list', async () => {
+    storage.fault({ path: /list-v2/ }, { do: 'answer', status: 200, body: '<html>Please log in</html>' })
+    const listed = async (): Promise<void> => {
+      for await (const { key } of destination.list?.('', call()) ?? []) expect(key).toBe('none')
+    }
+    expect(await failureOf(listed())).toMatchObject({ retry: 'transient' })
+  })
 })
 
 describe('an answer that is lost', () => {
@@ -188,6 +220,26 @@ describe('an answer that is lost', () => {
     expect(await patient(destination).put('a.jpg', photo(all), call())).toMatchObject({ key: 'a.jpg', bytes })
     expect([...storage.objects('photos').keys()]).toEqual(['a.jpg'])
     expect(storage.counters.bodyBytes.get('photos/a.jpg')).toBe(bytes)
+  })
+
+  it('is settled where the etag is no MD5, too', async () => {
+    await start({ etag: 'multipart' })
+    storage.fault({ method: 'POST', path: /object\/photos/ }, { do: 'reset', when: 'after-stored' })
+    await patient(destination).put('a.jpg', photo(small), call())
+    expect([...storage.objects('photos').keys()]).toEqual(['a.jpg'])
+  })
+
+  it.each([...sizes, 8_000_000])('is settled when the question was lost with it (%i bytes)', async (bytes) => {
+    storage.fault({ method: 'POST', path: /object\/photos/ }, { do: 'reset', when: 'after-stored' })
+    storage.fault({ when: ({ method }) => method === 'HEAD' || method === 'GET' }, { do: 'reset', when: 'before-body' })
+    await patient(destination).put('a.jpg', photo(content(bytes)), call())
+    expect([...storage.objects('photos').keys()]).toEqual(['a.jpg'])
+  })
+
+  it('of the look at what was stored makes it nobody else’s', async () => {
+    storage.fault({ when: ({ method }) => method === 'HEAD' || method === 'GET' }, { do: 'reset', when: 'before-body' })
+    await patient(destination).put('a.jpg', photo(small), call())
+    expect([...storage.objects('photos').keys()]).toEqual(['a.jpg'])
   })
 
   it('before the end of the body means that nothing was stored, and that it is sent again', async () => {
@@ -206,6 +258,14 @@ describe('an answer that is lost', () => {
     await open().put('a.jpg', photo(theirs), call())
     expect(await codeOf(destination.put('a.jpg', photo(small), call()))).toBe('key-taken')
     expect(etagOf('a.jpg')).toBe(md5(theirs))
+  })
+
+  it('is no other name for a login that may not look: unconfirmed', async () => {
+    storage.policy['anon'] = insertOnly()
+    const blind = patient(open({ credentials: fixedCredentials(storage.anonKey) }))
+    storage.fault({ method: 'POST', path: /object\/photos/ }, { do: 'reset', when: 'after-stored' })
+    expect(await codeOf(blind.put('a.jpg', photo(small), call()))).toBe('unconfirmed')
+    expect(etagOf('a.jpg')).toBe(md5(small))
   })
 
   it('from a network that answers with noise is a network out of reach', async () => {
@@ -273,6 +333,38 @@ describe('a login that expires in mid-run', () => {
     expect(storage.objects('photos').size).toBe(12)
     expect(credentials.renewals).toHaveLength(1)
   })
+
+  it('is not taken for an object that is missing', async () => {
+    await destination.put('a.jpg', photo(small), call())
+    expect(await open({ credentials: expiring() }).stat('a.jpg', call())).toMatchObject({ bytes: 1000 })
+    expect(await collect(open({ credentials: expiring() }).get?.('a.jpg', 0, call()))).toHaveLength(1000)
+    const keys: string[] = []
+    for await (const { key } of open({ credentials: expiring() }).list?.('', call()) ?? []) keys.push(key)
+    expect(keys).toEqual(['a.jpg'])
+  })
+
+  it('is renewed in the middle of a transfer in pieces', async () => {
+    const all = photo(content(900_000))
+    const token = await destination.resumable?.begin('a.jpg', all, call())
+    if (!token) throw new Error('It takes transfers in pieces.')
+    expect(await open({ credentials: expiring() }).resumable?.offset(token, all, call())).toBe(0)
+    expect(await open({ credentials: expiring() }).resumable?.append(token, all, 0, call())).toBe(900_000)
+    await open({ credentials: expiring() }).resumable?.finish(token, 'a.jpg', all, call())
+    expect(etagOf('a.jpg')).toBe(md5(content(900_000)))
+  })
+
+  it('ends the run when there is no other', async () => {
+    const old = storage.tokenFor({ role: 'service_role', expiresInSeconds: -1 })
+    for (const work of [
+      (expired: Destination) => expired.put('a.jpg', photo(small), call()),
+      (expired: Destination) => expired.stat('a.jpg', call()),
+      (expired: Destination) => expired.resumable?.begin('a.jpg', photo(small), call()),
+    ]) {
+      const error = await failureOf(work(open({ credentials: fixedCredentials(old) })))
+      expect(error).toMatchObject({ code: 'destination-refused', retry: 'never' })
+      expect(`${error.message} ${error.hint} ${error.stack}`).not.toContain(old)
+    }
+  })
 })
 
 describe('list', () => {
@@ -286,6 +378,20 @@ describe('list', () => {
     for await (const { key } of destination.list?.('many/', call()) ?? []) keys.push(key)
     expect(new Set(keys).size).toBe(2500)
     expect(keys).toEqual(keys.toSorted())
+  })
+
+  it('works where the service is too old for its second version', async () => {
+    for (const key of ['a/1.jpg', 'a/b/2.jpg', 'ab/3.jpg', 'c.jpg']) await destination.put(key, photo(small), call())
+    const absent = {
+      statusCode: '404',
+      error: 'Not Found',
+      code: 'NotFound',
+      message: 'Route POST:/object/list-v2/photos not found',
+    }
+    storage.fault({ path: /list-v2/, times: 100 }, { do: 'answer', status: 404, body: absent })
+    const keys: string[] = []
+    for await (const { key } of destination.list?.('a', call()) ?? []) keys.push(key)
+    expect(keys.toSorted()).toEqual(['a/1.jpg', 'a/b/2.jpg', 'ab/3.jpg'])
   })
 })
 

@@ -17,12 +17,21 @@ interface Seen {
   claimed?: string
 }
 
+/** A content that was sent. */
+interface Sent {
+  bytes: number
+  md5: string
+  digest: string | undefined
+}
+
 /** The objects of one bucket, each as one request. */
 export class Objects {
   readonly bucket: string
   readonly #service: Service
   /** This login was shown something that lies there: what it does not see then is not there. */
   #maySee = false
+  /** What was sent and may have been stored: a name that is taken then may be taken by us. */
+  readonly #unsure = new Map<Key, Sent>()
 
   constructor(service: Service, bucket: string) {
     this.#service = service
@@ -126,23 +135,48 @@ export class Objects {
       'content-type': source.kind,
       'x-metadata': Buffer.from(JSON.stringify(described(source))).toString('base64'),
     }
+    const sent = (): Sent => ({ bytes: source.bytes, md5: md5(), digest: source.digest })
     let answer: Answer
     try {
       answer = await this.#service.ask({ method: 'POST', path: this.#path(key), headers, body, signal: ctx.signal })
     } catch (error) {
-      if (!(error instanceof LostAnswer) || !error.bodySent) throw this.#service.failed(error)
-      return this.#settle(key, source.bytes, md5(), error, ctx)
+      const lost = this.#service.failed(error)
+      if (!(error instanceof LostAnswer) || !error.bodySent) throw lost
+      this.#unsure.set(key, sent())
+      return this.#settle(key, sent(), lost, ctx)
     }
-    if (answer.status !== 200) throw this.#service.refused(answer, key)
+    if (answer.status !== 200) {
+      const refused = this.#service.refused(answer, key)
+      // not of this try, whose body may not have been read to its end
+      const before = this.#unsure.get(key)
+      if (refused.code !== 'key-taken' || before?.digest !== source.digest || before?.bytes !== source.bytes)
+        throw refused
+      return this.#settle(key, before, refused, ctx)
+    }
+    // until it is confirmed: asked again after what comes between, the service says that the name is taken
+    this.#unsure.set(key, sent())
     this.#checkKey(key, answer)
-    return this.confirm(key, source.bytes, md5(), ctx)
+    const stored = await this.confirm(key, source.bytes, md5(), ctx)
+    this.#unsure.delete(key)
+    return stored
   }
 
-  /** The answer was lost after the last byte: what lies there tells what it would have been. */
-  async #settle(key: Key, bytes: number, md5: string, lost: LostAnswer, ctx: CallContext): Promise<StoredObject> {
+  /** What lies there tells what became of what was sent. @throws `failed` when it was not stored, `unconfirmed` when nothing tells */
+  async #settle(key: Key, sent: Sent, failed: unknown, ctx: CallContext): Promise<StoredObject> {
     const seen = await this.look(key, ctx)
-    if (seen?.bytes === bytes && seen.md5 === md5) return { key, bytes }
-    throw this.#service.failed(lost)
+    const isOurs = seen && isSame(seen, sent)
+    const isTaken = failed instanceof LuminaError && failed.code === 'key-taken'
+    if (isOurs === undefined && isTaken)
+      throw new LuminaError(
+        'unconfirmed',
+        `What lies under ${key} at ${this.#service.place} may be what was sent, or not.`,
+        {
+          hint: 'Compare it with a login that may read, or let this one read what it has stored.',
+        },
+      )
+    if (isOurs || isTaken) this.#unsure.delete(key)
+    if (isOurs) return { key, bytes: sent.bytes }
+    throw failed
   }
 
   /** A name that was read otherwise than it was meant is nobody's photo, and an answer without one is not the service's. */
@@ -227,7 +261,9 @@ export class Objects {
       const page = pageIn(answer)
       if (!page) throw notTheService(this.#service.place)
       yield* page.objects
-      if (!page.hasNext || page.nextCursor === undefined) return
+      if (!page.hasNext) return
+      // a list that ends too early would be taken for the whole
+      if (page.nextCursor === undefined) throw notTheService(this.#service.place)
       cursor = page.nextCursor
     }
   }
@@ -289,6 +325,13 @@ async function readWhole(source: Source, buffer: Uint8Array, ctx: CallContext): 
     at += got
   }
   return buffer.subarray(0, source.bytes)
+}
+
+/** Whether what lies there is what was sent; undefined where nothing tells. */
+function isSame(seen: Seen, sent: Sent): boolean | undefined {
+  if (seen.bytes !== sent.bytes) return false
+  if (seen.md5 !== undefined) return seen.md5 === sent.md5
+  return seen.claimed === undefined || sent.digest === undefined ? undefined : seen.claimed === sent.digest
 }
 
 interface Listed {

@@ -185,7 +185,7 @@ function refusedUpload(service: Service, answer: Answer, key: Key): LuminaError 
   const { status, message } = refusalOf(answer)
   if (status === 409 && /offset/i.test(message))
     return new LuminaError('io', `${service.place} holds another part of ${key} than expected.`, { retry: 'transient' })
-  if (status === 404 || status === 410)
+  if ((status === 404 || status === 410) && !/bucket/i.test(message))
     return new LuminaError('not-found', `${service.place} has forgotten the upload of ${key}.`)
   return service.refused(answer, key)
 }
