@@ -5,7 +5,7 @@ import type { Subject } from '../../contract/destination.ts'
 import { startStorage } from '../../supabase/storage.ts'
 
 export async function supabaseSubject(): Promise<Subject> {
-  const storage = await startStorage({ drainMs: 10, poolSize: 1000 })
+  const storage = await startStorage({ drainMs: 1000, poolSize: 1000 })
   storage.createBucket('photos')
   const opened: Destination[] = []
   const open = (): Destination => {
