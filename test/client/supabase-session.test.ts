@@ -164,6 +164,33 @@ describe('a session', () => {
     lock?.release()
     expect(storage.counters.refreshes).toBe(0)
   })
+
+  it('is renewed for whoever comes when all others were told to stop', async () => {
+    const lock = tryLock(sessionLock(file))
+    const stop = new AbortController()
+    // in the very moment: the renewal that has lost its last waiter is still about to end
+    const wanted = credentials()
+      .current(stop.signal)
+      .catch(() => credentials().current(signal))
+    stop.abort()
+    lock?.release()
+    expect((await wanted).bearer).not.toBe(first.accessToken)
+    expect(storage.counters.refreshes).toBe(1)
+  })
+
+  it('is renewed once, also when whoever asked for it stops before the answer', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const token = storage.fault({ path: '/auth/v1/token' }, { do: 'hold-answer', until: promise })
+    const stop = new AbortController()
+    const stopped = credentials().current(stop.signal)
+    await expect.poll(() => token.hits).toBe(1)
+    stop.abort()
+    await expect(stopped).rejects.toMatchObject({ code: 'interrupted' })
+    const wanted = credentials().current(signal)
+    resolve()
+    expect((await wanted).bearer).not.toBe(first.accessToken)
+    expect(storage.counters.refreshes).toBe(1)
+  })
 })
 
 describe('a session that cannot be renewed', () => {

@@ -79,16 +79,26 @@ async function joined(
     return await Promise.race([renewal.result, gone.promise])
   } finally {
     signal.removeEventListener('abort', onAbort)
-    if (--renewal.waiting === 0) renewal.nobody.abort()
+    if (--renewal.waiting === 0) abandon(options.file, renewal)
   }
+}
+
+/** Whoever comes from here on begins another: this one may end as interrupted, which they are not. */
+function abandon(file: string, renewal: Renewal): void {
+  forget(file, renewal)
+  renewal.nobody.abort()
+}
+
+function forget(file: string, renewal: Renewal): void {
+  if (underWay.get(file) === renewal) underWay.delete(file)
 }
 
 function begun(options: SessionOptions, isGood: (session: Session) => boolean): Renewal {
   const nobody = new AbortController()
-  const result = renew(options, isGood, nobody.signal).finally(() => underWay.delete(options.file))
+  const result = renew(options, isGood, nobody.signal).finally(() => forget(options.file, renewal))
   // whoever waits hears of it; nobody may be left
   result.catch(() => {})
-  const renewal = { result, waiting: 0, nobody }
+  const renewal: Renewal = { result, waiting: 0, nobody }
   underWay.set(options.file, renewal)
   return renewal
 }
