@@ -4,11 +4,14 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
 
-/** What the roles of a Supabase project are, for a database that has none: on a server they are shared by all databases. */
-export const rolesSql = ['anon', 'authenticated', 'service_role'].map(
-  (role) =>
-    `do $$ begin create role ${role} nologin noinherit; exception when duplicate_object or unique_violation then null; end $$;`,
-)
+/** The roles of a Supabase project, which all databases of a server share; and, as there, whatever is made in `public` is theirs. */
+export const rolesSql = [
+  ...['anon', 'authenticated', 'service_role'].map(
+    (role) =>
+      `do $$ begin create role ${role} nologin noinherit; exception when duplicate_object or unique_violation then null; end $$;`,
+  ),
+  'alter default privileges in schema public grant all on functions to anon, authenticated, service_role',
+]
 
 export interface Claims {
   role: string

@@ -72,6 +72,14 @@ describe.skipIf(!postgres)('the shared catalog as Supabase functions', () => {
       await expect(begun('any', stranger)).rejects.toMatchObject({ code: 'destination-refused', retry: 'never' })
     })
 
+    it('may call each function once they are logged in, and none before', async () => {
+      const allowed = (role: string): string =>
+        `array_agg(distinct has_function_privilege('${role}', p.oid, 'execute')) as ${role}`
+      const sql = `select ${['anon', 'authenticated', 'service_role'].map(allowed).join(', ')} from pg_proc p
+        where p.pronamespace in ('public'::regnamespace, 'lumina'::regnamespace)`
+      expect((await run(sql)).rows).toEqual([{ anon: [false], authenticated: [true], service_role: [true] }])
+    })
+
     it('cannot touch the tables beside the functions', async () => {
       const tried = (role: string, sql: string): Promise<unknown> =>
         run(`begin; set local role ${role}; ${sql}; commit`)
