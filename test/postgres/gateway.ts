@@ -75,7 +75,9 @@ export async function rpcGateway(connection: string): Promise<Gateway> {
       const set = "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"
       await client.query(set, [claims.role, JSON.stringify(claims)])
       const given = Object.keys(args).map((arg, at) => `${arg} => $${at + 1}`)
-      const values = Object.values(args).map((each) => (typeof each === 'object' ? JSON.stringify(each) : each))
+      const values = Object.values(args).map((each) =>
+        typeof each === 'object' && each !== null ? JSON.stringify(each) : each,
+      )
       const { rows } = await client.query(`select public.${name}(${given.join(', ')}) as answer`, values)
       await client.query('commit')
       return [200, (rows[0] as { answer: unknown }).answer]

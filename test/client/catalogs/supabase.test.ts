@@ -104,6 +104,16 @@ describe.skipIf(!postgres)('the shared catalog as Supabase functions', () => {
     })
   })
 
+  it('a holder that comes back frees what it left, and nothing of another', async () => {
+    const library = randomUUID()
+    const [me, other] = [await open(library, as('authenticated')), await open(library, as('authenticated'), 'other')]
+    await me.claim([claimOf('a')])
+    await other.claim([claimOf('b')])
+    await (await open(library, as('authenticated'))).releaseOwn()
+    expect(await other.claim([claimOf('a')])).toEqual([{ answer: 'granted' }])
+    expect(await me.claim([claimOf('b')])).toMatchObject([{ answer: 'held', own: false }])
+  })
+
   describe('a login', () => {
     it('that expires is renewed once', async () => {
       const expired = gateway.token({ role: 'authenticated', exp: 1 })
