@@ -67,8 +67,8 @@ function openLocalDestination(place: LocalPlace, lane: number, notice: Notice = 
 }
 
 /** A lane's own connection to what knows of stored contents. */
-export async function openCatalog(place: Place): Promise<OwnedCatalog> {
-  if (place.kind === 'remote') return (await remote()).openRemoteCatalog(place)
+export async function openCatalog(place: Place, notice?: Notice): Promise<OwnedCatalog> {
+  if (place.kind === 'remote') return (await remote()).openRemoteCatalog(place, notice)
   const { postgres, target, holder } = place
   return postgres ? (await remote()).openPostgres(postgres, target.url, holder) : openOwnCatalog(place)
 }

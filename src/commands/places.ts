@@ -14,6 +14,7 @@ import type { Config } from '../config.ts'
 import { LuminaError } from '../errors.ts'
 import type { Io } from '../report/io.ts'
 import type { PacedReporter } from '../report/ndjson.ts'
+import { usualLanes } from './session.ts'
 
 /** Transfers in flight at the start of a run to a service: what a home line bears; the rest is found out. */
 const firstConcurrency = 4
@@ -38,9 +39,14 @@ export function libraryOptions(
   }
 }
 
+/** A share of the connections for each lane, and one for the main thread, which renews what the lanes have claimed. */
 function postgresOf({ services }: Config): PostgresAccess | undefined {
   const { catalog: connection } = services
-  return connection === undefined ? undefined : { kind: 'postgres', connection, pool: services.dbPool }
+  if (connection === undefined) return undefined
+  const { min, max } = services.dbPool
+  const sharers = usualLanes() + 1
+  const share = { min: Math.floor(min / sharers), max: Math.max(1, Math.floor(max / sharers)) }
+  return { kind: 'postgres', connection, pool: share }
 }
 
 /** Opens a service with the settings of this run. `make`: a catalog is begun where there is none. */

@@ -19,8 +19,11 @@ const lockPollMs = 200
 
 /** At a library, a lane is what is under way at once; at a service, a lane has many transfers in flight. */
 export function lanesFor(config: Config, { kind }: Pick<Place, 'kind'>): number {
-  const usual = Math.min(availableParallelism(), mostLanes)
-  return kind === 'local' ? (config.concurrency ?? usual) : usual
+  return kind === 'local' ? (config.concurrency ?? usualLanes()) : usualLanes()
+}
+
+export function usualLanes(): number {
+  return Math.min(availableParallelism(), mostLanes)
 }
 
 /** What the arguments and `--files-from` name. */

@@ -30,7 +30,7 @@ import {
 import { openDryRun, surroundingsOf } from './places.ts'
 import { inLibrary } from './upload/in-library.ts'
 import { inService } from './upload/in-service.ts'
-import type { PlacedRun, UsePlace } from './upload/placed-run.ts'
+import { notice, type PlacedRun, type UsePlace } from './upload/placed-run.ts'
 import { verifyLine } from './verify-line.ts'
 
 interface Upload {
@@ -75,7 +75,7 @@ function inPlace(run: PlacedRun, target: Target, use: UsePlace): Promise<number>
 
 async function recordedRun(asked: Upload, place: Place, ledger: Ledger, reporter: PacedReporter): Promise<number> {
   const { io, sources, target } = asked
-  const placeBit = ledger.place(target.url, await beginCatalog(place, ledger), io.now())
+  const placeBit = ledger.place(target.url, await beginCatalog(place, ledger, reporter), io.now())
   const run = ledger.beginRun('upload', sources.roots.join(' '), target.url, io.now())
   try {
     const { exitCode, result, summary } = await reported(asked, place, placeBit, reporter)
@@ -89,8 +89,8 @@ async function recordedRun(asked: Upload, place: Place, ledger: Ledger, reporter
 }
 
 /** Tells the catalog what earlier runs could not, and takes back what they had claimed. */
-async function beginCatalog(place: Place, ledger: Ledger): Promise<CatalogIdentity> {
-  const catalog = await openCatalog(place)
+async function beginCatalog(place: Place, ledger: Ledger, reporter: PacedReporter): Promise<CatalogIdentity> {
+  const catalog = await openCatalog(place, (code, message) => notice(reporter, code, message))
   try {
     await catalog.releaseOwn()
     await replay(ledger, place.target.url, catalog)

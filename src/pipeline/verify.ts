@@ -7,6 +7,9 @@ import { Outcomes, unknownKind } from './outcomes.ts'
 import { digestFile, storedDigest } from './transfer.ts'
 import { isStop, type WorkContext, type Worked } from './work.ts'
 
+/** What is stored far away is read side by side: most of the time of a small file is the way there and back. */
+const readAtOnce = 8
+
 /**
  * Reads each source file, and what is stored of it, and compares; remembered digests count for nothing. What turns out to be
  * missing or rotten is dropped from the catalog, so that the next upload heals it.
@@ -27,9 +30,10 @@ export async function verifyBatch(batch: Batch, arena: Arena, ctx: WorkContext):
     })
     const open = items.filter(({ done }) => !done)
     const located = await ctx.catalog.located(open.map(({ digest }) => digest as string))
-    await eachItem(items, outcomes, ctx, (item) =>
-      compare(item, located.get(item.digest as string), spoilt, outcomes, ctx),
-    )
+    const queue = open.values()
+    const some = (): Promise<void> =>
+      eachItem(queue, outcomes, ctx, (item) => compare(item, located.get(item.digest as string), spoilt, outcomes, ctx))
+    await Promise.all(Array.from({ length: Math.min(readAtOnce, open.length) }, some))
     if (spoilt.length > 0) await ctx.catalog.forget(spoilt)
   } catch (error) {
     result.fatal = reportOf(error)
@@ -71,7 +75,7 @@ function settle(item: Item, tell: () => void): void {
 }
 
 async function eachItem(
-  items: readonly Item[],
+  items: Iterable<Item>,
   outcomes: Outcomes,
   ctx: WorkContext,
   step: (item: Item) => Promise<void>,

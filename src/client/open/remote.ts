@@ -63,8 +63,10 @@ export interface RemoteOptions {
   access: SupabaseAccess
   settings: RemoteSettings
   postgres?: PostgresAccess
-  notice: (code: string, message: string) => void
+  notice: Notice
 }
+
+type Notice = (code: string, message: string) => void
 
 /** Where nothing waits for a run's end: looks before it begins. */
 const alone: CallContext = { signal: new AbortController().signal, checkpoint: () => undefined }
@@ -144,7 +146,7 @@ export function openRemoteDestination({ target, access, settings, shared }: Remo
   return remoteLayers({ ...settings, ...shared })(driver)
 }
 
-export async function openRemoteCatalog(place: RemotePlace): Promise<OwnedCatalog> {
+export async function openRemoteCatalog(place: RemotePlace, notice?: Notice): Promise<OwnedCatalog> {
   const { catalog, target, holder, access, catalogId } = place
   switch (catalog.kind) {
     case 'postgres':
@@ -163,6 +165,7 @@ export async function openRemoteCatalog(place: RemotePlace): Promise<OwnedCatalo
         indexPath: catalog.indexPath,
         holder,
         call: alone,
+        ...(notice && { notice }),
       })
   }
 }
@@ -185,9 +188,4 @@ function libraryOf({ project, bucket }: SupabaseTarget): string {
 
 function credentialsOf({ project }: SupabaseTarget, { key, configDir }: SupabaseAccess): Credentials {
   return supabaseCredentials({ url: project, configDir, ...(key === undefined ? {} : { key }) })
-}
-
-/** Whether names must tell contents apart by themselves, since nothing else settles who has one. */
-export function needsDigestInNames({ catalog }: RemotePlace): boolean {
-  return catalog.kind === 'segments'
 }

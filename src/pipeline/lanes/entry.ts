@@ -49,7 +49,7 @@ async function openParts({
 }: LaneSettings): Promise<{ destination: Destination; catalog: Catalog }> {
   if (options.dryRun) return openDry(place, index)
   if (options.task === 'verify') return openToRead(place, index)
-  return { destination: await openDestination(place, index, notice), catalog: await openCatalog(place) }
+  return { destination: await openDestination(place, index, notice), catalog: await openCatalog(place, notice) }
 }
 
 port.on('message', (message: ToLane) => {
