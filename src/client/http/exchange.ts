@@ -91,16 +91,22 @@ export async function open(
   return { status: answer.statusCode ?? 0, headers: answer.headers, message: answer, close }
 }
 
-/** The whole of an answer that is only a text. */
-export async function whole(message: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of message) {
-    bytes += (chunk as Buffer).length
-    if (bytes > longestAnswerBytes) throw new Error('The answer is too long.')
-    chunks.push(chunk as Buffer)
-  }
-  return Buffer.concat(chunks)
+/** The whole of an answer that is only a text. By events: an iterator costs a small answer more than all the rest of it. */
+export function whole(message: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    message.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      chunks.push(chunk)
+      if (bytes > longestAnswerBytes) message.destroy(new Error('The answer is too long.'))
+    })
+    message.on('end', () => resolve(Buffer.concat(chunks)))
+    message.on('error', reject)
+    message.on('close', () => {
+      if (!message.complete) reject(new Error('The answer ended early.'))
+    })
+  })
 }
 
 function begin(agent: Agent, request: Request): Promise<{ answer: IncomingMessage; end: () => void }> {
@@ -131,7 +137,10 @@ function begin(agent: Agent, request: Request): Promise<{ answer: IncomingMessag
     end()
     reject(new LostAnswer(error, sent))
   })
-  outgoing.on('close', () => reject(new LostAnswer(new Error('closed'), sent)))
+  outgoing.on('close', () => {
+    // an error takes its stack with it, which every request would pay for
+    if (!answered) reject(new LostAnswer(new Error('closed'), sent))
+  })
   void send(outgoing, body, () => answered).then(
     (whole) => (sent ||= whole),
     (error: unknown) => {

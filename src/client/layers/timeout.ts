@@ -47,6 +47,9 @@ async function* closing<T>(items: AsyncIterable<T>, close: () => void): AsyncGen
   }
 }
 
+/** Made once: an abort without a reason makes an error with its stack, for each call anew. */
+const over = new LuminaError('interrupted', 'The call is over.')
+
 /** Watches over one call, which gets a signal of its own. */
 class Watch {
   readonly ctx: CallContext
@@ -107,7 +110,7 @@ class Watch {
     try {
       return await Promise.race([work(), this.#standstill(done.signal)])
     } finally {
-      done.abort()
+      done.abort(over)
       settled?.()
     }
   }
