@@ -68,6 +68,7 @@ export function pipelineOptions(task: Task, config: Config, place: Place, detail
     task,
     layout,
     prefix: prefixOf(place, prefix),
+    keepsNotes: place.kind === 'remote' || place.postgres !== undefined,
     digestInNames: place.kind === 'remote' && place.catalog.kind === 'segments',
     onCollision,
     allFiles,

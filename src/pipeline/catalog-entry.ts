@@ -18,7 +18,8 @@ export function catalogEntry(item: Item, claim: Claim): CatalogEntry {
   }
 }
 
-function isoOf({ year, month, day, hour, minute, second }: NonNullable<Item['taken']>): string {
+/** `2026-05-31T18:00:00`, in the photographer's own time. */
+export function isoOf({ year, month, day, hour, minute, second }: NonNullable<Item['taken']>): string {
   const two = (value: number): string => String(value).padStart(2, '0')
   return `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${two(hour)}:${two(minute)}:${two(second)}`
 }

@@ -9,6 +9,8 @@ export interface PipelineOptions {
   readonly onCollision: 'rename' | 'skip' | 'fail'
   /** Every key carries digits of its content's digest: for destinations where neither they nor a catalog settle who has a name. */
   readonly digestInNames?: boolean
+  /** The destination or its catalog keeps when a photo was taken, and by which camera. */
+  readonly keepsNotes?: boolean
   readonly filters: FilterOptions
   readonly allFiles: boolean
   readonly followSymlinks: boolean

@@ -31,6 +31,9 @@ function clamp(us: number): number {
   return Math.min(Math.max(us, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
 }
 
+/** What a destination may keep beside the bytes. */
+export type Notes = Pick<Source, 'name' | 'takenAt'>
+
 export interface AssetFile {
   path: string
   stamp: FileStamp
@@ -80,19 +83,23 @@ export class FileSource implements Source {
   readonly kind: Kind
   readonly modifiedMs: number
   readonly digest?: Sha256
+  readonly name?: string
+  readonly takenAt?: string
   readonly #file: AssetFile
   readonly #fd: number
   readonly #hash: Hash = createHash('sha256')
   #hashed = 0
   #result: Sha256 | undefined
 
-  constructor(file: AssetFile, fd: number, kind: Kind, expected?: Sha256) {
+  constructor(file: AssetFile, fd: number, kind: Kind, expected?: Sha256, notes: Notes = {}) {
     this.#file = file
     this.#fd = fd
     this.bytes = file.stamp.bytes
     this.kind = kind
     this.modifiedMs = file.stamp.mtimeUs / 1000
     if (expected !== undefined) this.digest = expected
+    if (notes.name !== undefined) this.name = notes.name
+    if (notes.takenAt !== undefined) this.takenAt = notes.takenAt
   }
 
   read(into: Uint8Array, offset: number): number {
@@ -166,8 +173,15 @@ function scratch(): Uint8Array {
 }
 
 /** A content that was read whole, and its digest taken from those very bytes. */
-export function heldSource(content: Uint8Array, kind: Kind, modifiedMs: number, digest: Sha256): Source {
+export function heldSource(
+  content: Uint8Array,
+  kind: Kind,
+  modifiedMs: number,
+  digest: Sha256,
+  notes: Notes = {},
+): Source {
   return {
+    ...notes,
     bytes: content.length,
     kind,
     modifiedMs,
@@ -186,11 +200,12 @@ export async function withSource<T>(
   kind: Kind,
   expected: Sha256 | undefined,
   use: (source: FileSource) => Promise<T>,
+  notes?: Notes,
 ): Promise<T> {
   const fd = openAsset(file.path)
   try {
     checkUnchanged(fd, file)
-    return await use(new FileSource(file, fd, kind, expected))
+    return await use(new FileSource(file, fd, kind, expected, notes))
   } finally {
     closeSync(fd)
   }

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto'
 import type { CallContext, Destination, Key, ResumeToken, Sha256, Source } from '../client/destination.ts'
 import { endsRun, LuminaError } from '../errors.ts'
 import type { Ledger } from '../state/ledger.ts'
+import { isoOf } from './catalog-entry.ts'
 import type { Item } from './item.ts'
 import { unknownKind } from './outcomes.ts'
-import { heldSource, withSource, type FileSource } from './source.ts'
+import { heldSource, withSource, type FileSource, type Notes } from './source.ts'
 
 export interface TransferContext {
   destination: Destination
@@ -31,20 +32,30 @@ export async function stage(item: Item, key: Key, ctx: TransferContext): Promise
   const call = ctx.call(item)
   const { path, stamp } = item.file
   const remembers = stamp.bytes >= resumable.minBytes
-  await withSource(item.file, item.kind ?? unknownKind, item.digest, async (source) => {
-    const begun = remembers ? resumableAs(key, ctx.ledger.transfer(path, ctx.url, stamp), ctx) : undefined
-    let offset = begun && (await resumable.offset(begun, source, call))
-    const token = begun && offset !== undefined ? begun : await begin(item, key, source, ctx)
-    item.staged = token
-    offset ??= 0
-    while (offset < stamp.bytes) {
-      const held: number = await resumable.append(token, source, offset, call)
-      if (held <= offset)
-        throw new LuminaError('io', `${ctx.destination.name} takes no more of ${path}.`, { retry: 'transient' })
-      offset = held
-    }
-    item.digest = source.finishHash(() => call.checkpoint())
-  })
+  await withSource(
+    item.file,
+    item.kind ?? unknownKind,
+    item.digest,
+    async (source) => {
+      const begun = remembers ? resumableAs(key, ctx.ledger.transfer(path, ctx.url, stamp), ctx) : undefined
+      let offset = begun && (await resumable.offset(begun, source, call))
+      const token = begun && offset !== undefined ? begun : await begin(item, key, source, ctx)
+      item.staged = token
+      offset ??= 0
+      while (offset < stamp.bytes) {
+        const held: number = await resumable.append(token, source, offset, call)
+        if (held <= offset)
+          throw new LuminaError('io', `${ctx.destination.name} takes no more of ${path}.`, { retry: 'transient' })
+        offset = held
+      }
+      item.digest = source.finishHash(() => call.checkpoint())
+    },
+    notesOf(item),
+  )
+}
+
+function notesOf({ member, taken }: Item): Notes {
+  return { name: member.name, ...(taken === undefined ? {} : { takenAt: isoOf(taken) }) }
 }
 
 /** Where a transfer is begun under its name, it can't go on under another. */
@@ -95,7 +106,11 @@ export async function store(item: Item, key: Key, ctx: TransferContext): Promise
   const { bytes, mtimeUs } = item.file.stamp
   const resumable = destination.resumable
   if (item.held) {
-    await destination.put(key, heldSource(item.held, item.kind ?? unknownKind, mtimeUs / 1000, digest), call)
+    await destination.put(
+      key,
+      heldSource(item.held, item.kind ?? unknownKind, mtimeUs / 1000, digest, notesOf(item)),
+      call,
+    )
     return
   }
   if (resumable && !item.staged && bytes >= resumable.minBytes) await stage(item, key, ctx)
@@ -105,7 +120,8 @@ export async function store(item: Item, key: Key, ctx: TransferContext): Promise
     ctx.ledger.finish(item.file.path, ctx.url)
     return
   }
-  await withSource(item.file, item.kind ?? unknownKind, digest, (source) => destination.put(key, source, call))
+  const put = (source: FileSource): Promise<unknown> => destination.put(key, source, call)
+  await withSource(item.file, item.kind ?? unknownKind, digest, put, notesOf(item))
 }
 
 /** Lets go of staged bytes that are not needed, an earlier run's too, or keeps them for another day. */

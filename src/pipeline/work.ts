@@ -102,7 +102,7 @@ class Work {
       await this.#skipKnown()
       await this.#each((item) => this.#describe(item))
       this.#filterByDate()
-    }
+    } else if (this.#ctx.options.keepsNotes) await this.#each((item) => this.#describe(item))
     await this.#each((item) => this.#bytesFirst(item))
     await this.#storeAll()
   }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 
 import { faultProxy } from '../faults/proxy.ts'
 import { insertOnly } from '../supabase/storage.ts'
-import { jpeg, movie, randomFrom } from './contents.ts'
+import { jpeg, jpegTaken, movie, randomFrom } from './contents.ts'
 import { until } from './program.ts'
 import { digestsIn } from './scene.ts'
 import { bucket, createServiceScene, type ServiceScene, sha256 } from './service.ts'
@@ -23,8 +23,8 @@ async function expectAllStored(scene: ServiceScene): Promise<void> {
 describe('an upload to Supabase Storage', () => {
   test('stores each content once, whole, with its kind and what is known of it; a second run sends nothing', async () => {
     const scene = await createServiceScene()
-    scene.add('DCIM/IMG_1.jpg', jpeg(1))
-    scene.add('DCIM/copy of it.jpg', jpeg(1))
+    scene.add('DCIM/IMG_1.jpg', jpegTaken(1, '2024:05:06 07:08:09'))
+    scene.add('DCIM/copy of it.jpg', jpegTaken(1, '2024:05:06 07:08:09'))
     scene.add('DCIM/写真 #1.jpg', jpeg(2, 300_000))
     scene.add('DCIM/MVI_1.mov', movie(3, 7 * mebibyte))
     const first = await scene.sent()
@@ -36,8 +36,14 @@ describe('an upload to Supabase Storage', () => {
       if (key.startsWith('.lumina/')) continue
       expect(key).toMatch(/^2026\/DCIM\//)
       expect(type).toBe(key.endsWith('.mov') ? 'video/quicktime' : 'image/jpeg')
-      expect(metadata).toMatchObject({ digest: expect.stringMatching(/^[0-9a-f]{64}$/) as string })
+      expect(metadata).toMatchObject({
+        digest: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+        name: expect.stringMatching(/\.(jpg|mov)$/) as string,
+        mtime: expect.stringMatching(/^\d{4}-/) as string,
+      })
     }
+    const notes = [...scene.storage.objects(bucket).values()].map(({ metadata }) => metadata as { taken?: string })
+    expect(notes.map(({ taken }) => taken)).toContain('2024-05-06T07:08:09')
     scene.storage.counters.reset()
     const again = await scene.sent()
     expect(again.summary).toMatchObject({ uploaded: 0, skipped: 4, failed: 0 })
@@ -189,28 +195,52 @@ describe('a service that cannot be reached', () => {
   })
 })
 
-describe('kill -9', () => {
-  test('at 25 moments of a 60 MB upload: each piece is sent twice at most, and the end is verified', async () => {
-    const scene = await createServiceScene({ drainMs: 10 })
-    const content = movie(1, 60 * mebibyte)
-    scene.add('MVI.mov', content)
-    const random = randomFrom('moments of a resumable upload')
-    const received = (): number =>
-      [...scene.storage.counters.uploadBytes.values()].reduce((sum, bytes) => sum + bytes, 0)
-    let kills = 0
-    for (; kills < 25; kills++) {
-      const before = received()
-      const amount = random() * 5 * mebibyte
-      const run = scene.send(['--bwlimit', '30M'])
-      await until('some bytes', () => received() - before > amount || !run.running())
-      if (!run.running()) break
-      run.kill('SIGKILL')
-      await run.ended
-    }
-    expect((await scene.sent()).summary.failed).toBe(0)
-    expect([...(await scene.stored()).values()]).toEqual([sha256(content)])
-    expect(received()).toBeLessThanOrEqual(content.length + (kills + 1) * pieceBytes)
-    expect(scene.storage.counters.requests.get('POST /upload/resumable')).toBe(1)
-    expect((await scene.verified()).code).toBe(0)
+describe('lumina doctor', () => {
+  test('says that a service lets us in, and which catalog it has; and what to do where it does not', async () => {
+    const scene = await createServiceScene()
+    scene.add('IMG_1.jpg', jpeg(1))
+    const look = (env: Record<string, string> = {}): ReturnType<ServiceScene['run']> =>
+      scene.run(['doctor', '--to', `supabase://${bucket}/2026`], { env: { ...scene.env, ...env } })
+    expect((await look()).stdout).toMatch(/no catalog yet/)
+    expect(scene.storage.objects(bucket).size).toBe(0)
+    await scene.sent()
+    const well = await look()
+    expect(well.stdout).toMatch(/✓ supabase:\/\/photos\/2026 lets us in/)
+    expect(well.stdout).toMatch(/✓ catalog of plain files/)
+    expect(well.code).toBe(0)
+    const forged = await look({ SUPABASE_KEY: `${scene.storage.serviceKey.slice(0, -4)}abcd` })
+    expect(forged.code).toBe(1)
+    expect(forged.stdout).toMatch(/✗ .*does not let this user in/)
   })
+})
+
+describe('kill -9', () => {
+  // each run hashes the file before it goes on
+  test(
+    'at 25 moments of a 300 MB upload: each piece is sent twice at most, and the end is verified',
+    { timeout: 240_000 },
+    async () => {
+      const scene = await createServiceScene()
+      const content = movie(1, 300 * mebibyte)
+      scene.add('MVI.mov', content)
+      const random = randomFrom('moments of a resumable upload')
+      const received = (): number =>
+        [...scene.storage.counters.uploadBytes.values()].reduce((sum, bytes) => sum + bytes, 0)
+      let kills = 0
+      for (; kills < 25; kills++) {
+        const before = received()
+        const amount = random() * 20 * mebibyte
+        const run = scene.send()
+        await until('some bytes', () => received() - before > amount || !run.running())
+        if (!run.running()) break
+        run.kill('SIGKILL')
+        await run.ended
+      }
+      expect((await scene.sent()).summary.failed).toBe(0)
+      expect([...(await scene.stored()).values()]).toEqual([sha256(content)])
+      expect(received()).toBeLessThanOrEqual(content.length + (kills + 1) * pieceBytes)
+      expect(scene.storage.counters.requests.get('POST /upload/resumable')).toBe(1)
+      expect((await scene.verified()).code).toBe(0)
+    },
+  )
 })

@@ -83,6 +83,8 @@ export function withRead(source: Source, read: Source['read']): Source {
   return Object.defineProperties(wrapped, {
     digest: { get: () => source.digest, enumerable: true },
     modifiedMs: { get: () => source.modifiedMs, enumerable: true },
+    name: { get: () => source.name, enumerable: true },
+    takenAt: { get: () => source.takenAt, enumerable: true },
   })
 }
 

@@ -147,6 +147,8 @@ export function resumable(service: Service, options: ResumableOptions): Resumabl
       await uploads.sweep()
       const holds = call.method === 'PATCH' || call.method === 'POST'
       const give = holds ? await service.pool.take() : () => {}
+      // a request whose client was killed is never handled to its end
+      call.res.once('close', give)
       try {
         await server.handle(call.req, call.res)
       } finally {
