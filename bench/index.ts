@@ -5,6 +5,7 @@ import { memory } from './benchmarks/memory.ts'
 import { photos, photosOnDisk } from './benchmarks/photos.ts'
 import { rerun } from './benchmarks/rerun.ts'
 import { small } from './benchmarks/small.ts'
+import { service } from './benchmarks/service.ts'
 import { start } from './benchmarks/start.ts'
 import { isStale, notBuilt } from './built.ts'
 import { describeMachine, machineLines, type Machine } from './machine.ts'
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<BenchmarkName, (bench: Workbench) => Promise<S
   small,
   memory,
   start,
+  service,
 }
 
 /** Runs what the command line names; the exit code says whether every figure counts, never whether a target was met. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
-const benchmarkNames = ['rerun', 'photos', 'photos-disk', 'small', 'memory', 'start'] as const
+const benchmarkNames = ['rerun', 'photos', 'photos-disk', 'small', 'memory', 'start', 'service'] as const
 export type BenchmarkName = (typeof benchmarkNames)[number]
 
 export interface Options {
