@@ -175,31 +175,20 @@ async function send(outgoing: ClientRequest, body: Request['body'], answered: ()
     outgoing.end(body)
     return true
   }
-  // while one travels, the other is read and hashed
-  const pair = [buffers.take(), buffers.take()] as const
-  let travelling: Promise<void> | undefined
+  const buffer = buffers.take()
   try {
-    for (let at = 0, turn = 0; at < body.bytes; turn ^= 1) {
-      const buffer = pair[turn as 0 | 1]
+    for (let at = 0; at < body.bytes;) {
       const got = await body.read(buffer.subarray(0, Math.min(buffer.length, body.bytes - at)), at)
-      await travelling
-      travelling = undefined
-      if (at > 0) body.written?.(at)
       if (answered()) return false
-      travelling = written(outgoing, buffer.subarray(0, got))
-      // who waits for it tells of its end, and may not come to that
-      travelling.catch(() => undefined)
       at += got
+      await written(outgoing, buffer.subarray(0, got))
+      if (answered() && at < body.bytes) return false
+      body.written?.(at)
     }
-    await travelling
-    body.written?.(body.bytes)
     outgoing.end()
     return true
   } finally {
-    // what still travels is not to be written over
-    void (travelling ?? Promise.resolve())
-      .catch(() => undefined)
-      .then(() => pair.forEach((buffer) => buffers.give(buffer)))
+    buffers.give(buffer)
   }
 }
 

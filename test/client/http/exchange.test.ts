@@ -80,7 +80,7 @@ describe('a request', () => {
     },
   )
 
-  it('fills two buffers in turn, again and again, and no faster than they are taken', async () => {
+  it('fills one buffer again and again, and no faster than it is taken', async () => {
     const seen = new Set<ArrayBufferLike>()
     const all = content(20 * bufferBytes)
     const body = bodyOf(all, {
@@ -91,7 +91,7 @@ describe('a request', () => {
       },
     })
     await ask({ body })
-    expect(seen.size).toBe(2)
+    expect(seen.size).toBe(1)
     expect(heard[0]?.body.equals(all)).toBe(true)
   })
 
