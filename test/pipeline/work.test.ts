@@ -839,18 +839,27 @@ describe('a transfer that is begun under its name', () => {
     expect(count.calls).not.toContain('begin')
   })
 
-  it('begins again where its name has gone to another content meanwhile', async () => {
+  it('begins again under another where its name has gone to another content meanwhile', async () => {
     const world = named()
     world.write('BIG.jpg', jpeg(1, large))
     await interruptedInAppend(world)
     const other = world.catalog('other')
-    const [answer] = await other.claim([{ key: 'BIG-2.jpg', digest: 'a'.repeat(64), sidecar: false }])
-    expect(answer).toEqual({ answer: 'granted' })
+    const digest = sha256(jpeg(2, large))
+    await other.record([{ key: 'BIG.jpg', digest, bytes: large, kind: 'image/jpeg', sidecar: false, name: 'BIG.jpg' }])
     await other.close()
     world.destination.objects.set('BIG.jpg', jpeg(2, large))
     const ran = await world.run()
-    expect(outcomesOf(ran, world.source)).toEqual({ 'BIG.jpg': 'uploaded BIG-3.jpg' })
-    expect(bytesOf(world.destination.objects.get('BIG-3.jpg') as Uint8Array)).toEqual(bytesOf(jpeg(1, large)))
+    expect(outcomesOf(ran, world.source)).toEqual({ 'BIG.jpg': 'uploaded BIG-2.jpg' })
+    expect(bytesOf(world.destination.objects.get('BIG-2.jpg') as Uint8Array)).toEqual(bytesOf(jpeg(1, large)))
+  })
+
+  it('is given up where its name turns out to be taken', async () => {
+    const world = named()
+    world.write('BIG.jpg', jpeg(1, large))
+    world.destination.objects.set('BIG.jpg', jpeg(2, large))
+    const ran = await world.run()
+    expect(outcomesOf(ran, world.source)).toEqual({ 'BIG.jpg': 'uploaded BIG-2.jpg' })
+    expect(bytesOf(world.destination.objects.get('BIG.jpg') as Uint8Array)).toEqual(bytesOf(jpeg(2, large)))
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { CallContext, Destination } from '../../../src/client/destination.ts'
+import type { CallContext, Destination, Source } from '../../../src/client/destination.ts'
 import { memoryDestination } from '../../../src/client/drivers/memory.ts'
 import { around, withContext, withRead } from '../../../src/client/layers/around.ts'
 import { bandwidthLayer } from '../../../src/client/layers/bandwidth.ts'
@@ -28,6 +28,20 @@ describe.each(Object.entries(layers))('%s', (_, layer) => {
     expect(Object.keys(layered.resumable ?? {}).toSorted()).toEqual(Object.keys(resumable ?? {}).toSorted())
     expect(layered.resumable?.minBytes).toBe(resumable?.minBytes)
     expect(layered).toMatchObject({ name, traits })
+  })
+
+  it('hands on all that a source tells of its bytes', async () => {
+    const told = { digest: 'd', modifiedMs: 5, name: 'IMG_1.jpg', takenAt: '2024-05-06T07:08:09' }
+    let heard: Source | undefined
+    const destination = layer({
+      ...memoryDestination(),
+      async put(key, source) {
+        heard = source
+        return { key, bytes: source.bytes }
+      },
+    })
+    await destination.put('a', { ...sourceOf(content(10)), ...told }, call())
+    expect(heard).toMatchObject(told)
   })
 
   it('calls methods of the driver as methods', async () => {

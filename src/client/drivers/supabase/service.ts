@@ -60,8 +60,13 @@ export class Service {
     const error = failure(refusalOf(answer), this.place, what)
     const afterMs = retryAfterMs(answer, Date.now())
     if (afterMs === undefined || error.retry !== 'transient') return error
-    const { code, message, retry } = error
-    return new LuminaError(code, message, { retry, retryAfterMs: afterMs, cause: error.cause })
+    const { code, message, retry, hint, cause } = error
+    return new LuminaError(code, message, {
+      retry,
+      retryAfterMs: afterMs,
+      cause,
+      ...(hint === undefined ? {} : { hint }),
+    })
   }
 
   /** What any error of a call means, a broken connection too. */

@@ -138,6 +138,7 @@ export function resumableUploads(service: Service, objects: Objects, minBytes: n
 
     async abort(token, ctx) {
       sent.delete(String(token['upload']))
+      complete.delete(String(token['upload']))
       if (!isToken(token)) return
       const answer = await call('DELETE', token, {}, ctx)
       // 409: it is whole, and an object by now
